@@ -1,0 +1,1 @@
+"""Bring findings to people: incidents, notifications, channels and proposed controls."""

@@ -1,0 +1,1 @@
+"""Turn request logs into ledger rows: formats, attribution, segments, counts."""

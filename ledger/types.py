@@ -1,0 +1,261 @@
+"""The frozen records of one LLM call as they travel from a log line to a ledger row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """How a call ended."""
+
+    OK = "ok"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+
+
+class UsageSource(StrEnum):
+    """Where a row's billed buckets come from."""
+
+    REPORTED = "reported"
+    COUNTED = "counted"
+    ESTIMATED = "estimated"
+    NONE = "none"
+
+
+class CountMethod(StrEnum):
+    """How far our own count can be trusted."""
+
+    EXACT = "exact"
+    CALIBRATED = "calibrated"
+    PARTIAL = "partial"
+    NONE = "none"
+
+
+class Api(StrEnum):
+    """The wire API of a call: decides how bodies are read and how messages become tokens."""
+
+    OPENAI_CHAT = "openai.chat"
+    OPENAI_RESPONSES = "openai.responses"
+    OPENAI_EMBEDDINGS = "openai.embeddings"
+    OPENAI_COMPLETIONS = "openai.completions"
+    ANTHROPIC_MESSAGES = "anthropic.messages"
+    GEMINI_GENERATE = "gemini.generate"
+    OTHER = "other"
+
+
+class PartKind(StrEnum):
+    """What one part of a message is."""
+
+    TEXT = "text"
+    IMAGE = "image"
+    AUDIO = "audio"
+    FILE = "file"
+    TOOL_CALL = "tool_call"
+    TOOL_RESULT = "tool_result"
+    REASONING = "reasoning"
+    TOKENS = "tokens"
+    OPAQUE = "opaque"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a message.
+
+    `text` holds the text of TEXT and TOOL_RESULT, and the arguments (JSON text as logged) of a
+    TOOL_CALL. `name` is the tool's name, `call_id` joins a call to its result. `detail`, `width` and
+    `height` (pixels, None where unknown) belong to IMAGE; `tokens` to TOKENS (input given as token ids).
+    """
+
+    kind: PartKind
+    text: str = ""
+    name: str | None = None
+    call_id: str | None = None
+    detail: str | None = None
+    width: int | None = None
+    height: int | None = None
+    tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a prompt; `role` as logged (system, developer, user, assistant, tool, prompt, input)."""
+
+    role: str
+    parts: tuple[Part, ...]
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One tool offered to the model.
+
+    `schema` is the parsed JSON Schema of its arguments, key order as logged. `hosted` marks tools the
+    provider runs itself (web search, code interpreter, MCP): their definition is not visible.
+    """
+
+    name: str
+    description: str = ""
+    schema: Mapping[str, object] = field(default_factory=dict)
+    hosted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSchema:
+    """A structured-output request: the JSON Schema the answer must follow."""
+
+    name: str
+    schema: Mapping[str, object]
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Everything the caller sent that becomes billed input.
+
+    System text (Anthropic `system`, Gemini `systemInstruction`, Responses `instructions`) is the first
+    Message with role "system". `tool_choice` is auto/none/required/any or "function:NAME".
+    `hidden` names what the provider adds that the log cannot show (e.g. "previous_response_id").
+    """
+
+    messages: tuple[Message, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str | None = None
+    output_schema: OutputSchema | None = None
+    hidden: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the model returned: one text per choice, the tool calls, and how it stopped."""
+
+    texts: tuple[str, ...] = ()
+    tool_calls: tuple[Part, ...] = ()
+    reasoning: str = ""
+    finish_reason: str | None = None
+    hidden: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Billed tokens in disjoint buckets, None where the log does not say.
+
+    `input_tokens` excludes everything read from or written to a cache; `reasoning_tokens` is a part of
+    `output_tokens`, `audio_*` are parts of input and output.
+    """
+
+    input_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    audio_input_tokens: int | None = None
+    audio_output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One LLM call as logged, before counting, attribution and pricing.
+
+    `response_id` is the provider's id of the answer, `call_id` the log's own id of the call.
+    `attributes` is every scalar the record says about the call besides its content, flattened to dotted
+    paths ("metadata.team", "user_api_key_team_alias", "tags.env"): attribution rules read only this.
+    `end_user` is the raw id; it is keyed-hashed before it is stored. `ts` is the start of the call, UTC.
+    `usage` is None where the record carries none. `cache_hit` marks a gateway's own cached answer.
+    """
+
+    api: Api
+    model: str | None
+    provider: str | None = None
+    operation: str = "chat"
+    response_id: str | None = None
+    call_id: str | None = None
+    cache_hit: bool = False
+    ts: datetime | None = None
+    latency_ms: int | None = None
+    ttft_ms: int | None = None
+    service_tier: str | None = None
+    status: Status = Status.OK
+    http_status: int | None = None
+    error_type: str | None = None
+    streamed: bool | None = None
+    attempt: int | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    end_user: str | None = None
+    usage: Usage | None = None
+    usage_json: str | None = None
+    reported_cost_usd: Decimal | None = None
+    prompt: Prompt | None = None
+    answer: Answer | None = None
+    max_output_tokens: int | None = None
+    temperature: float | None = None
+
+
+# The order is the order in which a prompt is laid out for caching: a cached prefix covers tools and
+# system first. Booking lays input money on the segments in this order.
+SEGMENTS = (
+    "tools",
+    "system",
+    "schema",
+    "history",
+    "context",
+    "tool_results",
+    "user",
+    "media",
+    "framing",
+    "unexplained",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """Input tokens by part of the prompt; non-negative, they sum to the counted input."""
+
+    tools: int = 0
+    system: int = 0
+    schema: int = 0
+    history: int = 0
+    context: int = 0
+    tool_results: int = 0
+    user: int = 0
+    media: int = 0
+    framing: int = 0
+    unexplained: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Our own count of one call.
+
+    `input_tokens` equals the sum of `segments`. `output_tokens` is visible output (answer + tool calls
+    and their framing); reasoning that is not in the log is not in it. `rules` names the rule version and
+    `tokenizer` the vocabulary, so that the same call counts the same again. `tool_tokens` is the share of
+    each tool's definition in `segments.tools`.
+    """
+
+    method: CountMethod
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    segments: Segments = Segments()
+    answer_tokens: int = 0
+    tool_call_tokens: int = 0
+    tokenizer: str = ""
+    rules: str = ""
+    tool_tokens: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A record that could not be booked: where it is, why, and a masked excerpt (never its text)."""
+
+    reason: str
+    line: int
+    offset: int
+    length: int
+    digest: bytes
+    excerpt: str

@@ -1,0 +1,1 @@
+"""Print frames as pages, text and files. Nothing here computes a figure."""

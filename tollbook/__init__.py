@@ -1,0 +1,1 @@
+"""The product: configuration, jobs, schedule and the command line over all other packages."""
