@@ -1,0 +1,225 @@
+"""The named schema of every frame that travels between packages, and the one check at the boundary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from ledger.types import SEGMENTS
+
+USD = pl.Decimal(38, 12)
+UTC = pl.Datetime("us")  # naive, always UTC
+
+DIMENSIONS = ("tenant", "workflow", "model_tier", "environment")
+BUCKETS = (
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_1h_tokens",
+    "output_tokens",
+)
+
+_KEYS = (
+    "tenant",
+    "workflow",
+    "environment",
+    "provider",
+    "model",
+    "model_tier",
+    "service_tier",
+    "operation",
+    "status",
+    "usage_source",
+)
+
+
+def _schema(columns: Mapping[str, pl.DataType | type[pl.DataType]]) -> pl.Schema:
+    return pl.Schema(dict(columns))
+
+
+# One row per 15-minute bucket and combination of dimensions. NULL dimensions are kept (Unattributed).
+# Token columns are sums over rows where they are known. Costs are sums over priced rows;
+# `unpriced_requests` and `unpriced_tokens` say what is missing from them.
+ROLLUP = _schema(
+    {
+        "bucket": UTC,
+        **dict.fromkeys(_KEYS, pl.String),
+        "requests": pl.Int64,
+        **dict.fromkeys(BUCKETS, pl.Int64),
+        "reasoning_tokens": pl.Int64,
+        "audio_input_tokens": pl.Int64,
+        "audio_output_tokens": pl.Int64,
+        "counted_input_tokens": pl.Int64,
+        "counted_output_tokens": pl.Int64,
+        **{f"seg_{name}": pl.Int64 for name in SEGMENTS},
+        **{f"cost_{name}_usd": USD for name in SEGMENTS},
+        "cost_answer_usd": USD,
+        "cost_tool_calls_usd": USD,
+        "cost_reasoning_usd": USD,
+        "cost_usd": USD,
+        "list_cost_usd": USD,
+        "contracted_cost_usd": USD,
+        "input_cost_usd": USD,
+        "cache_read_cost_usd": USD,
+        "output_cost_usd": USD,
+        "unpriced_requests": pl.Int64,
+        "unpriced_tokens": pl.Int64,
+    }
+)
+
+# One row per request: what envelopes need.
+SIZES = _schema(
+    {
+        "ts": UTC,
+        "tenant": pl.String,
+        "workflow": pl.String,
+        "environment": pl.String,
+        "model": pl.String,
+        "status": pl.String,
+        "prompt_version": pl.String,
+        "input_tokens": pl.Int64,
+        "output_tokens": pl.Int64,
+        "cost_usd": USD,
+    }
+)
+
+# Spend by one dimension in a period, beside the period before. `value` NULL is Unattributed.
+# `trend` holds the daily cost (dollars as float, for drawing only) of the days up to the period's end.
+BREAKDOWN = _schema(
+    {
+        "dimension": pl.String,
+        "value": pl.String,
+        "requests": pl.Int64,
+        "tokens": pl.Int64,
+        "cost_usd": USD,
+        "share": pl.Float64,
+        "previous_cost_usd": USD,
+        "change_usd": USD,
+        "unpriced_requests": pl.Int64,
+        "estimated_cost_usd": USD,
+        "trend": pl.List(pl.Float64),
+    }
+)
+
+# One row per calendar day in the reporting zone; `complete` is false for a day still running.
+# `requests` 0 with `cost_usd` NULL is a day without any row.
+DAILY = _schema(
+    {
+        "day": pl.Date,
+        "requests": pl.Int64,
+        "tokens": pl.Int64,
+        "cost_usd": USD,
+        "plan_usd": USD,
+        "weekend": pl.Boolean,
+        "complete": pl.Boolean,
+    }
+)
+
+# The exact split of a change in spend by factor; amounts sum to the change.
+FACTORS = _schema({"factor": pl.String, "label": pl.String, "change_usd": USD})
+
+# The cells (tenant × workflow × model) that moved most; changes of all cells sum to the change.
+CONTRIBUTORS = _schema(
+    {
+        "tenant": pl.String,
+        "workflow": pl.String,
+        "model": pl.String,
+        "previous_cost_usd": USD,
+        "cost_usd": USD,
+        "change_usd": USD,
+        "previous_requests": pl.Int64,
+        "requests": pl.Int64,
+        "previous_input_per_request": pl.Float64,
+        "input_per_request": pl.Float64,
+        "previous_output_per_request": pl.Float64,
+        "output_per_request": pl.Float64,
+        "reason": pl.String,
+    }
+)
+
+# Prompt segments (and answer, tool_calls, reasoning) of a period; costs sum to the priced total.
+SEGMENT_SPEND = _schema(
+    {
+        "segment": pl.String,
+        "tokens": pl.Int64,
+        "cost_usd": USD,
+        "share": pl.Float64,
+        "previous_cost_usd": USD,
+        "change_usd": USD,
+    }
+)
+
+# Observed against envelope, one row per envelope and direction (input, output, cost).
+# expected/observed percentiles in tokens (NULL for cost). `variance_usd` is the money outside.
+ENVELOPES = _schema(
+    {
+        "workflow": pl.String,
+        "tenant": pl.String,
+        "direction": pl.String,
+        "expected_p50": pl.Float64,
+        "expected_p95": pl.Float64,
+        "observed_p50": pl.Float64,
+        "observed_p95": pl.Float64,
+        "requests": pl.Int64,
+        "outside_requests": pl.Int64,
+        "outside_share": pl.Float64,
+        "variance_tokens": pl.Int64,
+        "variance_usd": USD,
+        "state": pl.String,
+    }
+)
+
+# State of each budget counter at a moment. Amounts in dollars, or tokens where `unit` is "tokens".
+BUDGETS = _schema(
+    {
+        "budget": pl.String,
+        "dimension": pl.String,
+        "value": pl.String,
+        "period": pl.String,
+        "period_start": UTC,
+        "period_end": UTC,
+        "unit": pl.String,
+        "spent": USD,
+        "soft": USD,
+        "hard": USD,
+        "used_share": pl.Float64,
+        "forecast": USD,
+        "forecast_low": USD,
+        "forecast_high": USD,
+        "burn_1h": pl.Float64,
+        "burn_6h": pl.Float64,
+        "burn_24h": pl.Float64,
+        "burn_72h": pl.Float64,
+        "state": pl.String,
+        "stale": pl.Boolean,
+        "unpriced_requests": pl.Int64,
+    }
+)
+
+
+class FrameError(TypeError):
+    """A frame does not have the schema its name promises."""
+
+
+def checked(frame: pl.DataFrame, schema: pl.Schema, name: str) -> pl.DataFrame:
+    """Return the frame with exactly the schema's columns in order, or raise FrameError naming what is off.
+
+    Nulls-only columns of the Null type are cast; nothing else is.
+    """
+    missing = [column for column in schema if column not in frame.columns]
+    if missing:
+        raise FrameError(f"frame {name!r} lacks {', '.join(missing)}")
+    untyped = [column for column in schema if frame.schema[column] == pl.Null]
+    typed = frame.select(
+        pl.col(column).cast(schema[column]) if column in untyped else pl.col(column) for column in schema
+    )
+    for column, expected in schema.items():
+        if typed.schema[column] != expected:
+            raise FrameError(f"frame {name!r}: {column} is {typed.schema[column]}, not {expected}")
+    return typed
+
+
+def empty(schema: pl.Schema) -> pl.DataFrame:
+    """A frame of the schema without rows."""
+    return pl.DataFrame(schema=schema)

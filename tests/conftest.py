@@ -1,0 +1,41 @@
+"""Shared fixtures: the reference data beside the checkout, samples, golden files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden from what is rendered now")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    folder = HERE.parent.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("the shared reference data is not beside this checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    return HERE / "samples"
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest):
+    """Compare a text with tests/golden/NAME; `--update-golden` rewrites the file instead."""
+
+    def compare(name: str, text: str) -> None:
+        path = HERE / "golden" / name
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        assert path.exists(), f"no golden file {name}: run pytest --update-golden and read the diff"
+        assert text == path.read_text(encoding="utf-8")
+
+    return compare
