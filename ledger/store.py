@@ -1,0 +1,236 @@
+"""Open, add to and read the ledger: the only module that opens the DuckDB file."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from ledger import keys, migrate
+
+_SETTINGS: Mapping[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+_HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
+
+
+class LedgerError(Exception):
+    """The ledger cannot be used; the text says what the user must change."""
+
+
+class LedgerHeldError(LedgerError):
+    """Another process kept the ledger open for longer than the caller was ready to wait."""
+
+
+class _Stream:
+    """Shows a frame or a relation to the other side as an Arrow stream and nothing else.
+
+    Shown as they are, DuckDB asks for pyarrow to read a frame, and Polars keeps the relation's type alive
+    past the interpreter's end, which prints a page of "nanobind: leaked" on the user's terminal.
+    """
+
+    def __init__(self, source: pl.DataFrame | duckdb.DuckDBPyRelation) -> None:
+        self._source = source
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._source.__arrow_c_stream__(requested_schema)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """One short visit to the ledger file; valid inside `with store.open(...)` only."""
+
+    path: Path
+    key: bytes
+    connection: duckdb.DuckDBPyConnection
+
+    def frame(self, sql: str, params: Sequence[object] = ()) -> pl.DataFrame:
+        """Answer a query as a frame."""
+        return pl.DataFrame(_Stream(self.connection.sql(sql, params=list(params))))
+
+    def rows(self, sql: str, params: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        """Answer a query as tuples, read whole."""
+        return self.connection.execute(sql, list(params)).fetchall()
+
+    def execute(self, sql: str, params: Sequence[object] = ()) -> int:
+        """Run a statement; for INSERT, UPDATE and DELETE the number of rows it touched."""
+        answer = self.connection.execute(sql, list(params)).fetchall()
+        return int(answer[0][0]) if answer and isinstance(answer[0][0], int) else 0
+
+    @contextmanager
+    def scanning(self, name: str, frame: pl.DataFrame) -> Iterator[None]:
+        """Make a frame readable in SQL under a name."""
+        self.connection.register(name, _Stream(frame))
+        try:
+            yield
+        finally:
+            self.connection.unregister(name)
+
+    def append(self, table: str, frame: pl.DataFrame) -> None:
+        """Insert a frame's rows by column name."""
+        if frame.is_empty():
+            return
+        with self.scanning("appended", frame):
+            self.execute(f"INSERT INTO {table} BY NAME SELECT * FROM appended")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of it or nothing."""
+        self.connection.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+
+@contextmanager
+def open(
+    path: Path | str,
+    *,
+    wait_s: float = 30.0,
+    read_only: bool = False,
+    notice: Callable[[str], None] = lambda _: None,
+) -> Iterator[Ledger]:
+    """Visit the ledger, made on first use, waiting up to `wait_s` seconds for another process to leave.
+
+    Raises LedgerHeldError naming the holder when the wait is over, LedgerError when the file is no ledger, was
+    written by a newer version or belongs to another key. `notice` is told of a migration. A read-only
+    visit never creates or migrates, and cannot reach files outside.
+    """
+    file = Path(path)
+    _check_place(file, read_only)
+    key = keys.load(file, create=not read_only and not file.exists())
+    connection = _connect(file, wait_s, read_only)
+    try:
+        _prepare(connection, file, key, read_only, notice)
+        yield Ledger(file, key, connection)
+    finally:
+        connection.close()
+
+
+def _check_place(file: Path, read_only: bool) -> None:
+    if read_only and not file.exists():
+        raise LedgerError(f"no ledger at {file}: run `tollbook ingest` first, or name another with --ledger")
+    if file.is_dir():
+        raise LedgerError(
+            f"{file} is a folder: --ledger wants the path of a file, such as {file}/tollbook.duckdb"
+        )
+    if not read_only:
+        file.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _connect(file: Path, wait_s: float, read_only: bool) -> duckdb.DuckDBPyConnection:
+    deadline = time.monotonic() + wait_s
+    pause_s = 0.02
+    while True:
+        try:
+            return duckdb.connect(str(file), read_only=read_only, config=dict(_SETTINGS))
+        except duckdb.IOException as error:
+            holder = _HOLDER.search(str(error))
+            if holder is None:
+                raise LedgerError(f"cannot open {file} as a ledger: {_first_line(error)}") from error
+            if time.monotonic() + pause_s > deadline:
+                raise LedgerHeldError(
+                    f"{file} is held by {holder['program']} (process {holder['pid']}) and did not come free "
+                    f"in {wait_s:g} s: wait for it to finish, or end it, then run this again"
+                ) from error
+        except duckdb.Error as error:
+            raise LedgerError(f"cannot open {file} as a ledger: {_first_line(error)}") from error
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.6, 0.5)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _prepare(
+    connection: duckdb.DuckDBPyConnection,
+    file: Path,
+    key: bytes,
+    read_only: bool,
+    notice: Callable[[str], None],
+) -> None:
+    version = _version(connection, file)
+    if version is None and read_only:
+        raise LedgerError(f"{file} is empty: run `tollbook ingest` first")
+    if version is None:
+        _create(connection, key)
+    elif version > migrate.LATEST:
+        raise LedgerError(
+            f"{file} was written by a newer tollbook (ledger version {version}, this one knows up to "
+            f"{migrate.LATEST}): upgrade tollbook, or name another ledger with --ledger"
+        )
+    elif version < migrate.LATEST:
+        _migrate(connection, file, version, read_only, notice)
+    if read_only:
+        connection.execute("SET enable_external_access = false")
+    _check_key(connection, file, key)
+
+
+def _version(connection: duckdb.DuckDBPyConnection, file: Path) -> int | None:
+    names = {row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    if not names:
+        return None
+    if "schema_version" not in names:
+        raise LedgerError(f"{file} is a DuckDB file but no ledger: name another with --ledger")
+    found = connection.execute("SELECT max(version) FROM schema_version").fetchone()
+    connection.execute("SELECT 1").fetchall()
+    return int(found[0]) if found and found[0] is not None else None
+
+
+def _create(connection: duckdb.DuckDBPyConnection, key: bytes) -> None:
+    schema = resources.files("ledger").joinpath("schema.sql").read_text(encoding="utf-8")
+    connection.execute("BEGIN")
+    connection.execute(schema)
+    connection.execute("INSERT INTO schema_version VALUES (?, ?)", [migrate.LATEST, _now()])
+    connection.execute("INSERT INTO ledger_facts VALUES ('key_id', ?)", [keys.key_id(key)])
+    connection.execute("COMMIT")
+
+
+def _migrate(
+    connection: duckdb.DuckDBPyConnection,
+    file: Path,
+    version: int,
+    read_only: bool,
+    notice: Callable[[str], None],
+) -> None:
+    if read_only:
+        raise LedgerError(
+            f"{file} has ledger version {version}: run any writing command once to bring it up to date"
+        )
+    connection.execute("CHECKPOINT")
+    copy = migrate.copy_aside(file, version)
+    connection.execute("BEGIN")
+    for number, statements in migrate.steps(version):
+        connection.execute(statements)
+        connection.execute("INSERT INTO schema_version VALUES (?, ?)", [number, _now()])
+    connection.execute("COMMIT")
+    notice(
+        f"ledger brought from version {version} to {migrate.LATEST}; to go back, install the earlier "
+        f"tollbook and put {copy} in the place of {file}"
+    )
+
+
+def _check_key(connection: duckdb.DuckDBPyConnection, file: Path, key: bytes) -> None:
+    found = connection.execute("SELECT value FROM ledger_facts WHERE name = 'key_id'").fetchall()
+    if found and found[0][0] != keys.key_id(key):
+        raise LedgerError(
+            f"the key does not belong to {file} (the ledger wants key {found[0][0]}, this is "
+            f"{keys.key_id(key)}): point TOLLBOOK_KEY_FILE at the key made with this ledger"
+        )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
