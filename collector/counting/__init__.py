@@ -1,0 +1,75 @@
+"""Our own count of a call: how each API frames messages into billed tokens, one family a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from collector.counting import calibrated, openai_answer, openai_prompt, plain
+from collector.counting.tally import Tally
+from collector.segments import DEFAULT, Labelled, SegmentRules, label
+from collector.tokenizers import Tokenizer, tokenizer_for
+from ledger.types import Answer, Api, Count, CountMethod, Prompt, Request
+
+# Part of every remembered count: a change of any rule or constant under this package raises it.
+RULES_VERSION: Final = "2026-07.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """How one API's calls are counted; `exact` where the rules can be, given the model's own vocabulary."""
+
+    fill: Callable[[Request, Prompt, Sequence[Labelled], Tally], None]
+    output: Callable[[Request, Answer, Tally], tuple[int, int]]
+    exact: bool
+
+
+FAMILIES: Mapping[Api, Family] = {
+    Api.OPENAI_CHAT: Family(openai_prompt.fill, openai_answer.output, exact=True),
+    Api.OPENAI_RESPONSES: Family(openai_prompt.fill, openai_answer.output, exact=True),
+    Api.OPENAI_EMBEDDINGS: Family(plain.fill, plain.output, exact=True),
+    Api.OPENAI_COMPLETIONS: Family(plain.fill, plain.output, exact=True),
+    Api.ANTHROPIC_MESSAGES: Family(calibrated.fill, calibrated.output, exact=False),
+    Api.GEMINI_GENERATE: Family(calibrated.fill, calibrated.output, exact=False),
+}
+
+
+def _method(family: Family, tokenizer: Tokenizer, tally: Tally) -> CountMethod:
+    if tally.partial:
+        return CountMethod.PARTIAL
+    if tally.estimated or not (family.exact and tokenizer.exact):
+        return CountMethod.CALIBRATED
+    return CountMethod.EXACT
+
+
+def _output(family: Family, request: Request, tally: Tally) -> tuple[int | None, int, int]:
+    answer = request.answer
+    if answer is None:
+        return None, 0, 0
+    text, calls = family.output(request, answer, tally)
+    return text + calls, text, calls
+
+
+def count(request: Request, segment_rules: SegmentRules = DEFAULT) -> Count:
+    """Count a call from its text alone; `none` where the log holds no prompt or the API has no family."""
+    family = FAMILIES.get(request.api)
+    if family is None:
+        return Count(CountMethod.NONE, rules=RULES_VERSION)
+    tokenizer = tokenizer_for(request.model)
+    tally = Tally(tokenizer.encoding)
+    output_tokens, text_tokens, call_tokens = _output(family, request, Tally(tokenizer.encoding))
+    if request.prompt is not None:
+        family.fill(request, request.prompt, label(request.prompt, segment_rules), tally)
+    segments = tally.segments()
+    return Count(
+        method=CountMethod.NONE if request.prompt is None else _method(family, tokenizer, tally),
+        input_tokens=None if request.prompt is None else sum(tally.by_segment.values()),
+        output_tokens=output_tokens,
+        segments=segments,
+        answer_tokens=text_tokens,
+        tool_call_tokens=call_tokens,
+        tokenizer=tokenizer.encoding,
+        rules=RULES_VERSION,
+        tool_tokens=tally.tool_tokens(),
+    )

@@ -1,0 +1,201 @@
+"""OpenAI chat and Responses prompts: how messages, tools and schemas become billed tokens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from collector.counting.images import image_tokens
+from collector.counting.openai_constants import Framing, framing, hidden_tokens
+from collector.counting.tally import Tally
+from collector.counting.tools_text import Rendered, compact, namespace, render
+from collector.segments import Labelled
+from collector.tokenizers import bare_model
+from ledger.types import OutputSchema, Part, PartKind, Prompt, Request
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What the counting of one prompt needs to know besides its messages."""
+
+    model: str
+    framing: Framing
+    tool_names: Mapping[str, str]
+
+
+def compact_arguments(text: str) -> str:
+    """Rewrite logged arguments as the compact JSON that is billed; what is no JSON stays as it is."""
+    try:
+        return compact(json.loads(text))
+    except (ValueError, RecursionError):
+        return text
+
+
+def _of_kind(labelled: Labelled, kind: PartKind) -> tuple[Part, ...]:
+    return tuple(part for part in labelled.message.parts if part.kind is kind)
+
+
+def _tool_names(labelled: Sequence[Labelled]) -> dict[str, str]:
+    """Names of earlier calls by their id: a result carries only the id."""
+    calls = (part for one in labelled for part in one.message.parts if part.kind is PartKind.TOOL_CALL)
+    return {call.call_id: call.name for call in calls if call.call_id and call.name}
+
+
+def _one_call(call: Part, tally: Tally) -> int:
+    return tally.n(f" to=functions.{call.name or ''}") + tally.n(compact_arguments(call.text))
+
+
+def _parallel_calls(calls: Sequence[Part], tally: Tally) -> int:
+    uses = ",".join(
+        f'{{"recipient_name":"functions.{call.name}","parameters":{compact_arguments(call.text)}}}'
+        for call in calls
+    )
+    return 1 + tally.n(" to=multi_tool_use.parallel") + tally.n(f'{{"tool_uses":[{uses}]}}')
+
+
+def _calls(labelled: Labelled, calls: Sequence[Part], constants: Framing, tally: Tally) -> None:
+    if len(calls) > 1 and constants.parallel:
+        tally.put(labelled.segment, _parallel_calls(calls, tally))
+        return
+    for call in calls:
+        tally.put(labelled.segment, _one_call(call, tally))
+    tally.put("framing", constants.call + constants.further_call * (len(calls) - 1))
+
+
+def _result(labelled: Labelled, result: Part, call: _Call, tally: Tally) -> None:
+    name = call.tool_names.get(result.call_id or "") or result.name or ""
+    tally.put("framing", call.framing.message + tally.n(f"functions.{name}"))
+    tally.put(labelled.segment, tally.n(result.text))
+
+
+def _images(labelled: Labelled, call: _Call, tally: Tally) -> None:
+    for image in _of_kind(labelled, PartKind.IMAGE):
+        tokens = image_tokens(call.model, image)
+        tally.partial = tally.partial or tokens is None
+        tally.put("media", tokens or 0)
+
+
+def _message(labelled: Labelled, call: _Call, tally: Tally) -> None:
+    message, constants = labelled.message, call.framing
+    results = _of_kind(labelled, PartKind.TOOL_RESULT)
+    for result in results:
+        _result(labelled, result, call, tally)
+    tally.uncountable(labelled)
+    if results and len(results) == len(message.parts):
+        return
+    tally.put("framing", constants.message + tally.n(message.role))
+    tally.text(labelled)
+    if message.name:
+        tally.put("framing", tally.n(message.name) + constants.name)
+    _images(labelled, call, tally)
+    calls = _of_kind(labelled, PartKind.TOOL_CALL)
+    if calls:
+        _calls(labelled, calls, constants, tally)
+    elif message.role == "assistant":
+        tally.put("framing", constants.plain_assistant)
+
+
+def _is_parallel(labelled: Labelled) -> bool:
+    return len(_of_kind(labelled, PartKind.TOOL_CALL)) > 1
+
+
+def _only_result(labelled: Labelled) -> Part | None:
+    parts = labelled.message.parts
+    return parts[0] if len(parts) == 1 and parts[0].kind is PartKind.TOOL_RESULT else None
+
+
+def _joined_results(labelled: Sequence[Labelled], tally: Tally) -> None:
+    """The results of a parallel call are billed as one list, written the way Python prints it."""
+    texts = [part.text for one in labelled for part in one.message.parts]
+    tally.put("framing", 10)
+    tally.put(labelled[0].segment, tally.n(repr(texts)))
+
+
+def _groups(labelled: Sequence[Labelled], parallel: bool) -> Iterator[Sequence[Labelled]]:
+    """Messages one by one, but the results that follow a parallel call together."""
+    index = 0
+    while index < len(labelled):
+        end = index + 1
+        if parallel and index and _is_parallel(labelled[index - 1]):
+            while end < len(labelled) and _only_result(labelled[end]):
+                end += 1
+        yield labelled[index:end]
+        index = end
+
+
+def _messages(labelled: Sequence[Labelled], call: _Call, tally: Tally) -> None:
+    for group in _groups(labelled, call.framing.parallel):
+        if len(group) > 1 and _only_result(group[0]):
+            _joined_results(group, tally)
+        else:
+            for one in group:
+                _message(one, call, tally)
+
+
+def _system_text(labelled: Sequence[Labelled]) -> str | None:
+    first = next((one for one in labelled if one.segment == "system"), None)
+    return None if first is None else "".join(piece.text for piece in first.slices)
+
+
+def _tools(rendered: Sequence[Rendered], system: str | None, constants: Framing, tally: Tally) -> None:
+    """The tools stand in the first system message, so that the seam between the two texts is counted once."""
+    text = namespace(rendered)
+    if system is None:
+        tokens = tally.n(text) + constants.tools_alone
+    else:
+        tokens = tally.n(f"{system}\n\n{text}") - tally.n(system) + constants.tools_beside_system
+    tally.put("tools", tokens)
+    tally.partial = tally.partial or not all(tool.exact for tool in rendered)
+
+
+def _definitions(prompt: Prompt, system: str | None, constants: Framing, tally: Tally) -> None:
+    shown = [tool for tool in prompt.tools if not tool.hosted]
+    if len(shown) < len(prompt.tools):
+        tally.partial = True
+    if not shown:
+        return
+    rendered = [render(tool) for tool in shown]
+    _tools(rendered, system, constants, tally)
+    tally.tool_weights.extend(
+        (tool.name, tally.n(one.text)) for tool, one in zip(shown, rendered, strict=True)
+    )
+    choice = prompt.tool_choice or ""
+    if choice.startswith("function:") and constants.named_choice is not None:
+        tally.put("tools", tally.n(choice.removeprefix("function:")) + constants.named_choice)
+
+
+def _shown(schema: object) -> object:
+    """The schema as the model is shown it: without the two keys that strict mode demands everywhere."""
+    if isinstance(schema, Mapping):
+        return {
+            key: _shown(value)
+            for key, value in schema.items()
+            if key not in {"additionalProperties", "required"}
+        }
+    return [_shown(item) for item in schema] if isinstance(schema, list | tuple) else schema
+
+
+def _output_schema(schema: OutputSchema, beside: bool, constants: Framing, tally: Tally) -> None:
+    heading = f"# Response Formats\n\n## {schema.name}\n\n{schema.name}"
+    description = f"// {schema.description}\n" if schema.description else ""
+    try:
+        tokens = tally.n(heading) + tally.n(compact(_shown(schema.schema))) + tally.n(description)
+    except RecursionError:
+        tally.partial = True
+        return
+    tally.put("schema", tokens + (constants.schema_beside if beside else constants.schema_alone))
+
+
+def fill(request: Request, prompt: Prompt, labelled: Sequence[Labelled], tally: Tally) -> None:
+    """Count an OpenAI prompt into its segments."""
+    model = bare_model(request.model or "")
+    constants = framing(request.api, model)
+    system = _system_text(labelled)
+    tally.put("framing", constants.base)
+    _messages(labelled, _Call(model, constants, _tool_names(labelled)), tally)
+    _definitions(prompt, system, constants, tally)
+    if prompt.output_schema is not None:
+        _output_schema(prompt.output_schema, system is not None or bool(prompt.tools), constants, tally)
+    tally.put("unexplained", hidden_tokens(request.api, model, request.ts, bool(prompt.tools)))
+    tally.partial = tally.partial or bool(prompt.hidden)

@@ -1,0 +1,145 @@
+"""Tool definitions as the TypeScript-like text that OpenAI models are shown and billed for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from ledger.types import Tool
+
+_HEAD: Final = "# Tools\n\n## functions\n\nnamespace functions {\n\n"
+_TAIL: Final = "} // namespace functions"
+_NAMED: Mapping[str, str] = {
+    "integer": "number",
+    "number": "number",
+    "string": "string",
+    "boolean": "boolean",
+}
+# A schema is a caller's text: references can nest without end or double at every level.
+_DEEPEST: Final = 40
+_MOST_NODES: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """One tool's text; not `exact` where its schema was too deep or too large to follow."""
+
+    text: str
+    exact: bool
+
+
+def compact(value: object) -> str:
+    """Write JSON without spaces, characters as they are."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
+
+
+def _comment(text: object) -> str:
+    if not isinstance(text, str):
+        return ""
+    stripped = (line.strip() for line in text.split("\n"))
+    return "".join(f"// {line}\n" for line in stripped if line)
+
+
+def _object(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: object) -> Sequence[object]:
+    return value if isinstance(value, list | tuple) else ()
+
+
+class _Renderer:
+    """Follows one schema; counts its nodes so that a hostile one stops."""
+
+    __slots__ = ("nodes", "root")
+
+    def __init__(self, root: Mapping[str, object]) -> None:
+        self.root = root
+        self.nodes = 0
+
+    def resolve(self, schema: Mapping[str, object]) -> Mapping[str, object]:
+        """Follow a local reference; what stands beside it wins over its target."""
+        reference = schema.get("$ref")
+        if not isinstance(reference, str):
+            return schema
+        target: object = self.root
+        for step in reference.lstrip("#/").split("/"):
+            target = _object(target).get(step)
+        beside = {key: value for key, value in schema.items() if key != "$ref"}
+        return {**_object(target), **beside}
+
+    def type_text(self, value: object, depth: int) -> str:
+        """Write a schema as a type."""
+        self.nodes += 1
+        if depth > _DEEPEST or self.nodes > _MOST_NODES:
+            self.nodes = _MOST_NODES + 1
+            return "any"
+        schema = self.resolve(_object(value))
+        choices = schema.get("enum")
+        if isinstance(choices, list | tuple):
+            return " | ".join(json.dumps(choice, ensure_ascii=False) for choice in choices)
+        variants = _list(schema.get("anyOf")) or _list(schema.get("oneOf"))
+        if variants:
+            return " | ".join(self.type_text(variant, depth + 1) for variant in variants)
+        return self.plain_type(schema, depth)
+
+    def plain_type(self, schema: Mapping[str, object], depth: int) -> str:
+        """Write a schema that is neither a choice nor a union."""
+        kind = schema.get("type")
+        if isinstance(kind, list | tuple):
+            return " | ".join(self.type_text({**schema, "type": one}, depth + 1) for one in kind)
+        if kind == "array":
+            items = schema.get("items")
+            return f"{self.type_text(items, depth + 1)}[]" if items else "any[]"
+        if kind == "object" or "properties" in schema:
+            return self.object_type(schema, depth)
+        return _NAMED.get(kind, kind) if isinstance(kind, str) else "any"
+
+    def object_type(self, schema: Mapping[str, object], depth: int) -> str:
+        """Write an object's properties in braces: a space after the first, nothing before the last."""
+        properties = _object(schema.get("properties"))
+        if not properties:
+            return "object"
+        required = frozenset(name for name in _list(schema.get("required")) if isinstance(name, str))
+        lines = [self.member(name, value, name in required, depth) for name, value in properties.items()]
+        return "{ " + ",\n".join(lines) + "}"
+
+    def member(self, name: str, value: object, required: bool, depth: int) -> str:
+        """Write one property with its title, description and default."""
+        schema = self.resolve(_object(value))
+        mark = "" if required else "?"
+        default = (
+            f", // default: {json.dumps(schema['default'], ensure_ascii=False)}"
+            if "default" in schema
+            else ""
+        )
+        notes = _comment(schema.get("title")) + _comment(schema.get("description"))
+        return f"{notes}{name}{mark}: {self.type_text(schema, depth + 1)}{default}"
+
+
+@lru_cache(maxsize=4096)
+def _render(name: str, description: str, schema_json: str) -> Rendered:
+    schema = _object(json.loads(schema_json))
+    renderer = _Renderer(schema)
+    notes = _comment(schema.get("title")) + _comment(description)
+    if not _object(schema.get("properties")):
+        return Rendered(f"{notes}type {name} = () => any;\n\n", exact=True)
+    argument = renderer.object_type(schema, 0)
+    exact = renderer.nodes <= _MOST_NODES
+    return Rendered(f"{notes}type {name} = (_: {argument}) => any;\n\n", exact)
+
+
+def render(tool: Tool) -> Rendered:
+    """Write one tool; remembered by its content, since every call of a workflow sends the same tools."""
+    try:
+        return _render(tool.name, tool.description, compact(tool.schema))
+    except RecursionError:
+        return Rendered(f"type {tool.name} = () => any;\n\n", exact=False)
+
+
+def namespace(rendered: Sequence[Rendered]) -> str:
+    """Join the tools' texts to the block that the model is shown."""
+    return _HEAD + "".join(tool.text for tool in rendered) + _TAIL

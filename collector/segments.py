@@ -1,0 +1,169 @@
+"""Which part of the prompt each text belongs to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ledger.types import Message, Part, PartKind, Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRules:
+    """How a user's prompts mark retrieved text; nothing is ever called context for its size.
+
+    `context_tags` are XML-like tags around it, `context_headings` open a block ("Context:") that ends at a
+    blank line followed by a question-like heading, `context_names` are names of whole messages.
+    """
+
+    context_tags: tuple[str, ...] = (
+        "context",
+        "document",
+        "documents",
+        "retrieved_context",
+        "search_results",
+    )
+    context_headings: tuple[str, ...] = ("context", "retrieved context", "context information")
+    context_names: tuple[str, ...] = ("context", "retrieval")
+
+
+DEFAULT = SegmentRules()
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A stretch of a message's text and the segment it belongs to."""
+
+    segment: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A message, the segment of its calls, results and token inputs, and its text cut by segment."""
+
+    message: Message
+    segment: str
+    slices: tuple[Slice, ...]
+
+
+_SYSTEM = frozenset({"system", "developer"})
+_ASSISTANT = frozenset({"assistant", "model"})
+_TOOL = frozenset({"tool", "function"})
+_ASKING = _SYSTEM | _ASSISTANT | _TOOL
+
+
+def _asks(message: Message) -> bool:
+    """Anthropic and Gemini carry tool results in user messages: those alone ask nothing."""
+    if message.role in _ASKING:
+        return False
+    return not message.parts or any(part.kind is not PartKind.TOOL_RESULT for part in message.parts)
+
+
+def last_turn(messages: tuple[Message, ...]) -> int:
+    """Find where the last user turn begins; everything but system text before it is history."""
+    for index in range(len(messages) - 1, -1, -1):
+        if _asks(messages[index]):
+            return index
+    return 0
+
+
+def _segment(message: Message, before_last_turn: bool, rules: SegmentRules) -> str:
+    if message.role in _SYSTEM:
+        return "system"
+    if before_last_turn or message.role in _ASSISTANT:
+        return "history"
+    if message.role in _TOOL or not _asks(message):
+        return "tool_results"
+    if message.name is not None and message.name.lower() in rules.context_names:
+        return "context"
+    return "user"
+
+
+@dataclass(frozen=True, slots=True)
+class _Markers:
+    needles: tuple[str, ...]
+    opening: re.Pattern[str]
+
+
+_QUESTION = re.compile(
+    r"\n[ \t]*\r?\n[ \t]*(?:[#*]+[ \t]*)?(?:user[ \t]+)?"
+    r"(?:question|query|task|instruction|request|answer)s?\b[^\n:]{0,40}:",
+    re.IGNORECASE,
+)
+
+
+@lru_cache(maxsize=64)
+def _markers(rules: SegmentRules) -> _Markers:
+    tags = "|".join(map(re.escape, sorted(rules.context_tags, key=len, reverse=True))) or r"(?!)"
+    headings = "|".join(map(re.escape, rules.context_headings)) or r"(?!)"
+    return _Markers(
+        needles=(*(f"<{tag.lower()}" for tag in rules.context_tags), *map(str.lower, rules.context_headings)),
+        opening=re.compile(
+            rf"<(?P<tag>{tags})(?:\s[^<>]{{0,400}})?>|^[ \t]*(?:[#*]+[ \t]*)?(?:{headings})[ \t*]*:",
+            re.IGNORECASE | re.MULTILINE,
+        ),
+    )
+
+
+def _context_end(text: str, opened: re.Match[str], unclosed: set[str]) -> int | None:
+    """Where an opened context block ends; None for a tag that is never closed, which marks nothing."""
+    tag = opened["tag"]
+    if tag is None:
+        question = _QUESTION.search(text, opened.end())
+        return question.start() if question else len(text)
+    if tag.lower() in unclosed:
+        return None
+    closed = re.compile(rf"</{re.escape(tag)}\s*>", re.IGNORECASE).search(text, opened.end())
+    if closed is None:
+        unclosed.add(tag.lower())
+        return None
+    return closed.end()
+
+
+def _context_spans(text: str, opening: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    position = 0
+    # Remembering a tag without its end keeps a text of a million unclosed tags linear.
+    unclosed: set[str] = set()
+    while opened := opening.search(text, position):
+        end = _context_end(text, opened, unclosed)
+        if end is not None:
+            yield opened.start(), end
+        position = opened.end() if end is None else end
+
+
+def split_context(text: str, rules: SegmentRules = DEFAULT) -> tuple[Slice, ...]:
+    """Cut a user's text into question and retrieved context; the slices join to the text."""
+    markers = _markers(rules)
+    lowered = text.lower()
+    if not any(needle in lowered for needle in markers.needles):
+        return (Slice("user", text),)
+    slices: list[Slice] = []
+    position = 0
+    for start, end in _context_spans(text, markers.opening):
+        if start > position:
+            slices.append(Slice("user", text[position:start]))
+        slices.append(Slice("context", text[start:end]))
+        position = end
+    if position < len(text) or not slices:
+        slices.append(Slice("user", text[position:]))
+    return tuple(slices)
+
+
+def _slices(parts: tuple[Part, ...], segment: str, rules: SegmentRules) -> tuple[Slice, ...]:
+    texts = [part.text for part in parts if part.kind is PartKind.TEXT]
+    if segment != "user":
+        return tuple(Slice(segment, text) for text in texts)
+    return tuple(piece for text in texts for piece in split_context(text, rules))
+
+
+def label(prompt: Prompt, rules: SegmentRules = DEFAULT) -> tuple[Labelled, ...]:
+    """Say of every message which segment it belongs to, in the prompt's order."""
+    start = last_turn(prompt.messages)
+    labelled = []
+    for index, message in enumerate(prompt.messages):
+        segment = _segment(message, index < start, rules)
+        labelled.append(Labelled(message, segment, _slices(message.parts, segment, rules)))
+    return tuple(labelled)
