@@ -46,7 +46,7 @@ def ending(api: Api, model: str) -> Ending:
 
 
 def _text_tokens(answer: Answer, constant: int, tally: Tally) -> int:
-    end = 0 if answer.finish_reason == "length" else constant
+    end = 0 if answer.finish_reason in {"length", "max_output_tokens"} else constant
     return sum(tally.n(text) + end for text in answer.texts if text)
 
 

@@ -43,9 +43,7 @@ class Tally:
         if len(slices) == 1:
             self.put(slices[0].segment, tokens)
         elif slices:
-            if not self.tool_weights:
-            return ()
-        shares = apportion([self.n(piece.text) for piece in slices], tokens)
+            shares = apportion([self.n(piece.text) for piece in slices], tokens)
             for piece, share in zip(slices, shares, strict=True):
                 self.put(piece.segment, share)
 
