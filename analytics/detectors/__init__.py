@@ -1,0 +1,1 @@
+"""Look for what is wrong in the books, one detector a file."""

@@ -1,0 +1,92 @@
+"""What was planned: envelopes of workflows and budgets, as the user declared them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from analytics import period as calendar
+
+EACH = "*"
+_SCALE = Decimal("1e-12")
+
+
+class BudgetUnit(StrEnum):
+    """What a budget limits."""
+
+    USD = "usd"
+    TOKENS = "tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What one request of a workflow is expected to use; None where nothing was declared.
+
+    An envelope with a tenant goes before the one for the whole workflow.
+    """
+
+    workflow: str
+    tenant: str | None = None
+    input_p50: int | None = None
+    input_p95: int | None = None
+    output_p50: int | None = None
+    output_p95: int | None = None
+    max_cost_per_request_usd: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A limit on one counter, or with the value `*` on a counter for each value of the dimension.
+
+    `dimension` is tenant, workflow, model_tier or environment, None for all spend. `period` is day, week or
+    month in the reporting zone. `unit` is usd or tokens.
+    """
+
+    name: str
+    dimension: str | None
+    value: str | None
+    period: str
+    soft: Decimal | None = None
+    hard: Decimal | None = None
+    unit: str = BudgetUnit.USD
+
+    @property
+    def limit(self) -> Decimal | None:
+        """What spending is measured against: the hard limit, else the soft one."""
+        return self.hard if self.hard is not None else self.soft
+
+
+def day_plan(budgets: Sequence[Budget], day: date, zone: ZoneInfo) -> Decimal | None:
+    """What the dollar budgets allow on one day: the budget of all spend, else the tenants' together.
+
+    A soft limit is the plan where there is one. Of several budgets on the same counter the tightest counts;
+    budgets with `*` are a ceiling, not a plan. None where nothing was planned.
+    """
+    in_usd = [budget for budget in budgets if budget.unit == BudgetUnit.USD and budget.value != EACH]
+    overall = _tightest((b for b in in_usd if b.dimension is None), day, zone)
+    if overall is not None:
+        return overall
+    tenants = sorted({b.value for b in in_usd if b.dimension == "tenant" and b.value is not None})
+    allowed = (
+        _tightest((b for b in in_usd if b.dimension == "tenant" and b.value == tenant), day, zone)
+        for tenant in tenants
+    )
+    known = [amount for amount in allowed if amount is not None]
+    return sum(known, Decimal(0)) if known else None
+
+
+def _tightest(budgets: Iterable[Budget], day: date, zone: ZoneInfo) -> Decimal | None:
+    amounts = (_per_day(budget, day, zone) for budget in budgets)
+    return min((amount for amount in amounts if amount is not None), default=None)
+
+
+def _per_day(budget: Budget, day: date, zone: ZoneInfo) -> Decimal | None:
+    amount = budget.soft if budget.soft is not None else budget.hard
+    if amount is None:
+        return None
+    first, after = calendar.local_days(calendar.of(budget.period, day, zone), zone)
+    return (amount / (after - first).days).quantize(_SCALE)
