@@ -17,7 +17,7 @@ class Framing:
     `tools_beside_system` and `tools_alone` belong to the tools text with and without a system message;
     `named_choice` is None where a forced function costs nothing; `parallel` says that several calls of one
     message are written as one multi_tool_use, else each call after the first costs `further_call`.
-    `schema_beside` and `schema_alone` belong to an output schema with and without system text or tools.
+    `schema_alone`, `schema_beside_system` and `schema_beside_tools` belong to an output schema.
     """
 
     base: int = 3
@@ -30,8 +30,10 @@ class Framing:
     call: int = 2
     further_call: int = 6
     parallel: bool = True
-    schema_beside: int = 2
-    schema_alone: int = 5
+    schema_alone: int = 6
+    schema_beside_system: int = 2
+    schema_beside_tools: int = -2
+    schema_names_twice: bool = True
 
 
 _CHAT = Framing()
@@ -48,11 +50,19 @@ _CHAT_5 = replace(
     parallel=False,
 )
 _RESPONSES = replace(
-    _CHAT, tools_beside_system=-3, tools_alone=-3, call=3, parallel=False, schema_beside=0, schema_alone=0
+    _CHAT,
+    tools_beside_system=-3,
+    tools_alone=-3,
+    call=3,
+    parallel=False,
+    schema_alone=1,
+    schema_beside_system=1,
+    schema_beside_tools=0,
+    schema_names_twice=False,
 )
 _RESPONSES_O = replace(_RESPONSES, base=2, plain_assistant=2)
 _RESPONSES_5 = replace(
-    _RESPONSES_O, tools_beside_system=3, tools_alone=3, call=9, schema_beside=-2, schema_alone=-2
+    _RESPONSES_O, tools_beside_system=3, tools_alone=3, call=9, schema_alone=0, schema_beside_system=0
 )
 
 _FRAMINGS: tuple[tuple[Api, str, Framing], ...] = (

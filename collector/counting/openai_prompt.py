@@ -138,53 +138,97 @@ def _system_text(labelled: Sequence[Labelled]) -> str | None:
     return None if first is None else "".join(piece.text for piece in first.slices)
 
 
-def _tools(rendered: Sequence[Rendered], system: str | None, constants: Framing, tally: Tally) -> None:
-    """The tools stand in the first system message, so that the seam between the two texts is counted once."""
+def _tools(rendered: Sequence[Rendered], system: str | None, constants: Framing, tally: Tally) -> str:
+    """The tools stand in the first system message; return its whole text, whose seams are counted once."""
     text = namespace(rendered)
-    if system is None:
-        tokens = tally.n(text) + constants.tools_alone
-    else:
-        tokens = tally.n(f"{system}\n\n{text}") - tally.n(system) + constants.tools_beside_system
-    tally.put("tools", tokens)
     tally.partial = tally.partial or not all(tool.exact for tool in rendered)
+    if system is None:
+        tally.put("tools", tally.n(text) + constants.tools_alone)
+        return text
+    joined = f"{system}\n\n{text}"
+    tally.put("tools", tally.n(joined) - tally.n(system) + constants.tools_beside_system)
+    return joined
 
 
-def _definitions(prompt: Prompt, system: str | None, constants: Framing, tally: Tally) -> None:
-    shown = [tool for tool in prompt.tools if not tool.hosted]
-    if len(shown) < len(prompt.tools):
-        tally.partial = True
-    if not shown:
-        return
-    rendered = [render(tool) for tool in shown]
-    _tools(rendered, system, constants, tally)
-    tally.tool_weights.extend(
-        (tool.name, tally.n(one.text)) for tool, one in zip(shown, rendered, strict=True)
-    )
-    choice = prompt.tool_choice or ""
-    if choice.startswith("function:") and constants.named_choice is not None:
+def _named_choice(choice: str | None, constants: Framing, tally: Tally) -> None:
+    if choice and choice.startswith("function:") and constants.named_choice is not None:
         tally.put("tools", tally.n(choice.removeprefix("function:")) + constants.named_choice)
 
 
-def _shown(schema: object) -> object:
-    """The schema as the model is shown it: without the two keys that strict mode demands everywhere."""
+def _definitions(prompt: Prompt, system: str | None, constants: Framing, tally: Tally) -> None:
+    """Count tools and output schema, which follow the system text in its message."""
+    shown = [tool for tool in prompt.tools if not tool.hosted]
+    tally.partial = tally.partial or len(shown) < len(prompt.tools)
+    before = system or ""
+    if shown:
+        rendered = [render(tool) for tool in shown]
+        before = _tools(rendered, system, constants, tally)
+        tally.tool_weights.extend(
+            (tool.name, tally.n(one.text)) for tool, one in zip(shown, rendered, strict=True)
+        )
+        _named_choice(prompt.tool_choice, constants, tally)
+    if prompt.output_schema is not None:
+        constant = _schema_constant(system, bool(shown), constants)
+        _output_schema(prompt.output_schema, before, constant, constants, tally)
+
+
+# Keywords that the model is not shown; those OpenAI demands in strict mode and those that only validate.
+_UNSEEN = frozenset(
+    [
+        "additionalProperties",
+        "required",
+        "default",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "multipleOf",
+        "minItems",
+        "maxItems",
+        "minLength",
+        "maxLength",
+        "pattern",
+    ]
+)
+_OF_NAMES = frozenset({"properties", "$defs", "definitions"})
+
+
+def _shown(schema: object, names: bool = False) -> object:
+    """The schema as the model is shown it; under `names` keys are the caller's own and all stay."""
     if isinstance(schema, Mapping):
         return {
-            key: _shown(value)
+            key: _shown(value, names=not names and key in _OF_NAMES)
             for key, value in schema.items()
-            if key not in {"additionalProperties", "required"}
+            if names or key not in _UNSEEN
         }
     return [_shown(item) for item in schema] if isinstance(schema, list | tuple) else schema
 
 
-def _output_schema(schema: OutputSchema, beside: bool, constants: Framing, tally: Tally) -> None:
-    heading = f"# Response Formats\n\n## {schema.name}\n\n{schema.name}"
+def _schema_text(schema: OutputSchema, constants: Framing) -> str:
     description = f"// {schema.description}\n" if schema.description else ""
+    again = schema.name if constants.schema_names_twice else ""
+    # Unlike everything else it is shown with \\u escapes, as Python's json writes it.
+    shown = json.dumps(_shown(schema.schema), separators=(",", ":"), default=str)
+    return f"# Response Formats\n\n## {schema.name}\n\n{again}{description}{shown}"
+
+
+def _output_schema(
+    schema: OutputSchema, before: str, constant: int, constants: Framing, tally: Tally
+) -> None:
+    """The schema stands last in the system message, after the tools."""
     try:
-        tokens = tally.n(heading) + tally.n(compact(_shown(schema.schema))) + tally.n(description)
+        text = _schema_text(schema, constants)
     except RecursionError:
         tally.partial = True
         return
-    tally.put("schema", tokens + (constants.schema_beside if beside else constants.schema_alone))
+    tokens = tally.n(f"{before}\n\n{text}") - tally.n(before) if before else tally.n(text)
+    tally.put("schema", tokens + constant)
+
+
+def _schema_constant(system: str | None, with_tools: bool, constants: Framing) -> int:
+    if with_tools:
+        return constants.schema_beside_tools
+    return constants.schema_alone if system is None else constants.schema_beside_system
 
 
 def fill(request: Request, prompt: Prompt, labelled: Sequence[Labelled], tally: Tally) -> None:
@@ -195,7 +239,5 @@ def fill(request: Request, prompt: Prompt, labelled: Sequence[Labelled], tally: 
     tally.put("framing", constants.base)
     _messages(labelled, _Call(model, constants, _tool_names(labelled)), tally)
     _definitions(prompt, system, constants, tally)
-    if prompt.output_schema is not None:
-        _output_schema(prompt.output_schema, system is not None or bool(prompt.tools), constants, tally)
     tally.put("unexplained", hidden_tokens(request.api, model, request.ts, bool(prompt.tools)))
     tally.partial = tally.partial or bool(prompt.hidden)
