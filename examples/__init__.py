@@ -1,0 +1,1 @@
+"""A clearly synthetic month of LLM request logs, made by a seeded generator."""
