@@ -13,7 +13,8 @@ from collector.apis import (
     openai_responses,
     other,
 )
-from collector.apis.detection import detect, operation, path_model, provider, split_url
+from collector.apis.detection import detect, operation, path_model
+from collector.apis.providers import named, provider, split_url
 from collector.apis.reader import ApiError, ApiReader, RequestFacts, ResponseFacts, error
 from ledger.types import Api
 
@@ -47,6 +48,7 @@ __all__ = [
     "ResponseFacts",
     "detect",
     "error",
+    "named",
     "operation",
     "path_model",
     "provider",

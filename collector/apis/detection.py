@@ -1,4 +1,4 @@
-"""Which wire API a call used, what kind of operation it was, and who served it."""
+"""Which wire API a call used, and what kind of operation it was."""
 
 from __future__ import annotations
 
@@ -47,51 +47,6 @@ _API_OPERATIONS = {
     Api.ANTHROPIC_MESSAGES: "chat",
     Api.GEMINI_GENERATE: "chat",
 }
-
-# Provider names are those of genai-prices, so that a price is found under them.
-_HOSTS: tuple[tuple[str, str], ...] = (
-    ("openrouter.ai", "openrouter"),
-    ("openai.azure.com", "azure"),
-    ("cognitiveservices.azure.com", "azure"),
-    ("services.ai.azure.com", "azure"),
-    ("cognitive.microsoft.com", "azure"),
-    ("openai.com", "openai"),
-    ("anthropic.com", "anthropic"),
-    ("googleapis.com", "google"),
-    ("amazonaws.com", "aws"),
-    ("groq.com", "groq"),
-    ("mistral.ai", "mistral"),
-    ("deepseek.com", "deepseek"),
-    ("together.xyz", "together"),
-    ("together.ai", "together"),
-    ("cohere.com", "cohere"),
-    ("cohere.ai", "cohere"),
-    ("fireworks.ai", "fireworks"),
-    ("perplexity.ai", "perplexity"),
-    ("cerebras.ai", "cerebras"),
-    ("moonshot.ai", "moonshotai"),
-    ("moonshot.cn", "moonshotai"),
-    ("api.x.ai", "x-ai"),
-    ("ollama.com", "ollama"),
-)
-
-_PROVIDER_PATHS: tuple[tuple[str, str], ...] = (
-    (r"^/+openai/deployments/", "azure"),
-    (r"^/+api/v1/(chat/completions|responses)$", "openrouter"),
-    (r"^/+model/[^/]+/(invoke|converse)", "aws"),
-    (r"^/+api/(chat|generate|embed|embeddings)$", "ollama"),
-)
-_COMPILED_PROVIDER_PATHS = tuple((re.compile(pattern), name) for pattern, name in _PROVIDER_PATHS)
-
-_OPENAI_MODEL = re.compile(
-    r"^(ft:)?(gpt-|chatgpt|o[134](-|$)|text-|code-|codex|davinci|babbage|curie|ada|computer-use|omni-|whisper"
-    r"|tts-|dall-e)"
-)
-_OPENAI_APIS = frozenset(
-    {Api.OPENAI_CHAT, Api.OPENAI_RESPONSES, Api.OPENAI_EMBEDDINGS, Api.OPENAI_COMPLETIONS, Api.OTHER}
-)
-# "gpt-oss" are open weights that OpenAI itself does not serve.
-_OPEN_WEIGHTS = ("gpt-oss", "text-embedding-nomic", "text-embedding-bge")
 
 
 def detect(url_path: str | None, request: Json, response: object) -> Api:
@@ -163,39 +118,6 @@ def operation(api: Api, url_path: str | None) -> str:
         return known or "other"
     path = url_path.partition("?")[0].rstrip("/")
     return next((name for pattern, name in _COMPILED_OPERATIONS if pattern.search(path)), "other")
-
-
-@lru_cache(maxsize=1024)
-def provider(url: str | None, api: Api, model: str | None) -> str | None:
-    """Name who served a call: by host, else by a telling path, else by model; None rather than a guess."""
-    host, path = split_url(url or "")
-    if host:
-        known = (name for suffix, name in _HOSTS if host == suffix or host.endswith("." + suffix))
-        return next(known, None)
-    by_path = (name for pattern, name in _COMPILED_PROVIDER_PATHS if pattern.search(path))
-    return next(by_path, None) or _by_model(api, (model or "").lower(), path)
-
-
-def _by_model(api: Api, model: str, path: str) -> str | None:
-    if api is Api.GEMINI_GENERATE:
-        return "google"
-    if api is Api.ANTHROPIC_MESSAGES:
-        return "anthropic" if model.startswith("claude") or not model else None
-    ours = api in _OPENAI_APIS and _OPENAI_MODEL.match(model) and not model.startswith(_OPEN_WEIGHTS)
-    if path.lstrip("/").startswith("openai/v1/"):
-        # Azure's version-less API and Groq share this path; Groq serves open weights only.
-        return "azure" if ours else "groq"
-    return "openai" if ours else None
-
-
-def split_url(url: str) -> tuple[str, str]:
-    """Split a URL or bare path into host (lower case, no port; empty for a path) and path."""
-    scheme, found, rest = url.partition("://")
-    if not found:
-        return "", scheme.partition("?")[0]
-    authority, slash, path = rest.partition("?")[0].partition("/")
-    host = authority.rpartition("@")[2].partition(":")[0].lower()
-    return host, slash + path
 
 
 _DEPLOYMENT = re.compile(r"/models/([^/:]+):|/deployments/([^/]+)/|/engines/([^/]+)/|^/+model/([^/]+)/")

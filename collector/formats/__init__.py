@@ -1,0 +1,29 @@
+"""The log formats: one file each, one line each in FORMATS."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from collector.formats import pair
+from collector.formats.format import Format
+
+# The order is that of sniffing: the most particular first.
+FORMATS: dict[str, Format] = {
+    "pair": Format(
+        "pair", "one request and its response body a record, as a gateway logs them", pair.matches, pair.read
+    ),
+}
+
+
+def sniff(records: Sequence[Mapping[str, object]]) -> str | None:
+    """Name the format that most records match; a record goes to the first that knows it."""
+    votes = Counter(name for record in records if (name := _first_match(record)) is not None)
+    return max(FORMATS, key=lambda name: votes[name]) if votes else None
+
+
+def _first_match(record: Mapping[str, object]) -> str | None:
+    return next((name for name, form in FORMATS.items() if form.matches(record)), None)
+
+
+__all__ = ["FORMATS", "Format", "sniff"]
