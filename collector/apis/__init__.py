@@ -15,7 +15,7 @@ from collector.apis import (
 )
 from collector.apis.detection import detect, operation, path_model
 from collector.apis.providers import named, provider, split_url
-from collector.apis.reader import ApiError, ApiReader, RequestFacts, ResponseFacts, error
+from collector.apis.reader import ApiError, ApiReader, RequestFacts, ResponseFacts, error, tier
 from ledger.types import Api
 
 
@@ -53,4 +53,5 @@ __all__ = [
     "path_model",
     "provider",
     "split_url",
+    "tier",
 ]

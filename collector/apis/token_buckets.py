@@ -77,10 +77,14 @@ def inclusive(
     cache_read: int | None,
     cache_write: int | None,
     reasoning: int | None,
+    cache_write_1h: int | None = None,
     audio_input: int | None = None,
     audio_output: int | None = None,
 ) -> Reported | None:
-    """Build buckets from counts whose input includes the cached tokens; None without an input count."""
+    """Build buckets from counts whose input includes the cached tokens; None without an input count.
+
+    `cache_write` is all of it; `cache_write_1h` says how much of that lives for an hour.
+    """
     if input_tokens is None:
         return None
     output = _with_reasoning(usage, input_tokens, output_tokens, reasoning)
@@ -88,13 +92,19 @@ def inclusive(
     buckets = Usage(
         input_tokens=uncached(input_tokens, cache_read, cache_write),
         cache_read_tokens=cache_read,
-        cache_write_tokens=cache_write,
+        cache_write_tokens=_short_lived(cache_write, cache_write_1h),
+        cache_write_1h_tokens=cache_write_1h,
         output_tokens=output,
         reasoning_tokens=within(reasoning, output, "reasoning tokens in an output"),
         audio_input_tokens=within(audio_input, input_tokens, "audio tokens in an input"),
         audio_output_tokens=within(audio_output, output, "audio tokens in an output"),
     )
     return reported(usage, buckets)
+
+
+def _short_lived(cache_write: int | None, one_hour: int | None) -> int | None:
+    within(one_hour, cache_write, "one-hour tokens in a cache write")
+    return cache_write if cache_write is None else cache_write - (one_hour or 0)
 
 
 def _with_reasoning(

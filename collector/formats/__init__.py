@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from collector.formats import pair
+from collector.formats import litellm, pair, tollbook
 from collector.formats.format import Format
 
 # The order is that of sniffing: the most particular first.
 FORMATS: dict[str, Format] = {
+    "tollbook": Format(
+        "tollbook",
+        "tollbook's own flat record, for programs that write their own",
+        tollbook.matches,
+        tollbook.read,
+    ),
+    "litellm": Format(
+        "litellm",
+        "LiteLLM's StandardLoggingPayload, of its S3, GCS or file logger",
+        litellm.matches,
+        litellm.read,
+    ),
     "pair": Format(
         "pair", "one request and its response body a record, as a gateway logs them", pair.matches, pair.read
     ),

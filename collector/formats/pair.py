@@ -8,7 +8,6 @@ from decimal import Decimal
 
 from collector import apis
 from collector.apis.json_shapes import Json, mapping, text_or_none
-from collector.apis.reader import tier
 from collector.formats import attributes, bodies, fields, times
 from collector.formats.bodies import Call
 from ledger.types import Request, Status
@@ -82,7 +81,7 @@ def _request(record: Json, request: Json, call: Call, url: str | None, path: str
         latency_ms=timing.latency_ms,
         ttft_ms=timing.ttft_ms,
         service_tier=call.answered.service_tier
-        or tier(record.get("service_tier"))
+        or apis.tier(record.get("service_tier"))
         or call.asked.service_tier,
         status=status,
         http_status=http_status,
@@ -173,8 +172,8 @@ def _cost(record: Json, call: Call) -> Decimal | None:
 
 def _attributes(record: Json, request: Json, tags: dict[str, str]) -> dict[str, str]:
     return attributes.join(
-        attributes.flatten(record),
         attributes.as_attributes(tags),
+        attributes.flatten(record),
         attributes.headers(record.get("headers")),
         attributes.headers(record.get("request_headers")),
         attributes.under("request.metadata", request.get("metadata")),

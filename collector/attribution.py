@@ -1,0 +1,116 @@
+"""Who a call belongs to: tenant, workflow, environment, end user and model tier, by the user's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import lru_cache
+
+from ledger.types import Request
+
+Tiers = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Ordered dotted paths for each dimension; the first that holds a value wins.
+
+    `defaults` names the value of a dimension that no path finds, where the user wants one. `tiers` are
+    ordered pairs of a tier's name and the model patterns (`gpt-4.1*`, lower case) that belong to it.
+    """
+
+    tenant: tuple[str, ...] = ()
+    workflow: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+    end_user: tuple[str, ...] = ()
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    tiers: Tiers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dimensions:
+    """What a call is attributed to; None is the line Unattributed, never dropped."""
+
+    tenant: str | None = None
+    workflow: str | None = None
+    environment: str | None = None
+    end_user: str | None = None
+    model_tier: str | None = None
+
+
+DEFAULT_RULES = Rules(
+    tenant=(
+        "tenant",
+        "tenant_id",
+        "metadata.tenant",
+        "metadata.tenant_id",
+        "tags.tenant",
+        "headers.x-tenant",
+        "headers.x-tenant-id",
+        "request.metadata.tenant",
+        "request.metadata.tenant_id",
+        "metadata.requester_metadata.tenant",
+        "metadata.user_api_key_team_alias",
+        "metadata.team",
+        "tags.team",
+        "metadata.user_api_key_team_id",
+    ),
+    workflow=(
+        "workflow",
+        "metadata.workflow",
+        "tags.workflow",
+        "headers.x-workflow",
+        "request.metadata.workflow",
+        "metadata.requester_metadata.workflow",
+        "metadata.feature",
+        "tags.feature",
+        "metadata.app",
+        "tags.app",
+    ),
+    environment=(
+        "environment",
+        "env",
+        "metadata.environment",
+        "metadata.env",
+        "tags.environment",
+        "tags.env",
+        "headers.x-environment",
+        "request.metadata.environment",
+        "request.metadata.env",
+        "metadata.requester_metadata.environment",
+        "metadata.requester_metadata.env",
+    ),
+    end_user=("end_user", "metadata.end_user", "headers.x-end-user", "headers.x-user-id"),
+)
+
+
+def attribute(rules: Rules, request: Request) -> Dimensions:
+    """Find each dimension by its rules; None where no rule finds a value, never a guess."""
+    return Dimensions(
+        tenant=_first(rules, "tenant", rules.tenant, request),
+        workflow=_first(rules, "workflow", rules.workflow, request),
+        environment=_first(rules, "environment", rules.environment, request),
+        end_user=_first(rules, "end_user", rules.end_user, request) or request.end_user,
+        model_tier=model_tier(rules.tiers, request.model),
+    )
+
+
+def _first(rules: Rules, dimension: str, paths: tuple[str, ...], request: Request) -> str | None:
+    values = (_value(path, request) for path in paths)
+    return next((value for value in values if value), None) or rules.defaults.get(dimension)
+
+
+def _value(path: str, request: Request) -> str:
+    found = request.attributes.get(path)
+    if found is None and path.startswith("tags."):
+        found = request.tags.get(path.removeprefix("tags."))
+    return found.strip() if found else ""
+
+
+@lru_cache(maxsize=4096)
+def model_tier(tiers: Tiers, model: str | None) -> str | None:
+    """Name the first tier with a pattern that the model matches; the case of the model does not matter."""
+    lowered = (model or "").lower()
+    matching = (name for name, patterns in tiers if any(fnmatchcase(lowered, p.lower()) for p in patterns))
+    return next(matching, None) if lowered else None

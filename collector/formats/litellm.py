@@ -1,0 +1,206 @@
+"""LiteLLM's StandardLoggingPayload, as its S3, GCS and file callbacks write it."""
+
+from __future__ import annotations
+
+from collector import apis
+from collector.apis import anthropic_messages, openai_chat, openai_responses, token_buckets
+from collector.apis.json_shapes import EMPTY, Json, integer, mapping, mappings, number, text, text_or_none
+from collector.apis.openai_completions import input_messages
+from collector.formats import attributes, bodies, fields, times
+from ledger.types import Answer, Api, Prompt, Request, Status
+
+REDACTED = "redacted-by-litellm"
+
+# How LiteLLM names its calls (each also with a leading "a" for the asynchronous one).
+_CALL_TYPES: dict[str, tuple[Api, str]] = {
+    "completion": (Api.OPENAI_CHAT, "chat"),
+    "responses": (Api.OPENAI_RESPONSES, "chat"),
+    "anthropic_messages": (Api.ANTHROPIC_MESSAGES, "chat"),
+    "generate_content": (Api.GEMINI_GENERATE, "chat"),
+    "generate_content_stream": (Api.GEMINI_GENERATE, "chat"),
+    "text_completion": (Api.OPENAI_COMPLETIONS, "completion"),
+    "embedding": (Api.OPENAI_EMBEDDINGS, "embedding"),
+    "image_generation": (Api.OTHER, "image"),
+    "image_edit": (Api.OTHER, "image"),
+    "transcription": (Api.OTHER, "audio"),
+    "speech": (Api.OTHER, "audio"),
+    "moderation": (Api.OTHER, "moderation"),
+    "rerank": (Api.OTHER, "rerank"),
+}
+
+
+def matches(record: Json) -> bool:
+    """Tell a payload by the names that only LiteLLM uses together."""
+    return "startTime" in record and "call_type" in record and "prompt_tokens" in record
+
+
+def read(record: Json) -> Request:
+    """Read one payload; raises ValueError naming the field and value that cannot be booked."""
+    metadata = mapping(record.get("metadata"))
+    response = _body(record.get("response"))
+    body_api, operation = _call_type(record)
+    model = _model(record, response)
+    usage = _usage(record, metadata)
+    status, http_status, error_type = _outcome(record)
+    parameters = mapping(record.get("model_parameters"))
+    tags = attributes.tags(record.get("request_tags"))
+    start = times.moment(record.get("startTime"), "startTime")
+    return Request(
+        api=_counting_api(body_api, model),
+        model=model,
+        provider=_provider(record),
+        operation=operation,
+        response_id=text_or_none(response.get("id")),
+        call_id=fields.text_field(record, "litellm_call_id") or fields.text_field(record, "id"),
+        cache_hit=fields.is_set(record.get("cache_hit")),
+        ts=start,
+        latency_ms=times.between(start, times.moment(record.get("endTime"), "endTime"), "endTime"),
+        ttft_ms=_first_token_ms(record),
+        service_tier=_service_tier(record, response),
+        status=status,
+        http_status=http_status,
+        error_type=error_type,
+        streamed=fields.bool_field(record, "stream"),
+        attributes=attributes.join(attributes.as_attributes(tags), attributes.flatten(record)),
+        tags=tags,
+        end_user=fields.first_text(record, "end_user")
+        or fields.first_text(metadata, "user_api_key_end_user_id"),
+        usage=usage[0] if usage else None,
+        usage_json=usage[1] if usage else None,
+        reported_cost_usd=fields.usd_field(record, "response_cost"),
+        prompt=_prompt(body_api, record.get("messages"), parameters),
+        answer=_answer(response) if status is Status.OK else None,
+        max_output_tokens=integer(parameters.get("max_completion_tokens") or parameters.get("max_tokens")),
+        temperature=number(parameters.get("temperature")),
+    )
+
+
+def _body(value: object) -> Json:
+    found = bodies.response_body(value)
+    return EMPTY if isinstance(found, list) else found
+
+
+def _call_type(record: Json) -> tuple[Api, str]:
+    name = text(record.get("call_type"))
+    known = _CALL_TYPES.get(name) or _CALL_TYPES.get(name.removeprefix("a"))
+    return known or (Api.OTHER, "other")
+
+
+def _model(record: Json, response: Json) -> str | None:
+    """Name the model as answered, else as asked, without LiteLLM's provider prefix."""
+    model = text_or_none(response.get("model")) or fields.text_field(record, "model")
+    prefix = text(record.get("custom_llm_provider")) + "/"
+    return model.removeprefix(prefix) if model and len(prefix) > 1 else model
+
+
+def _counting_api(body_api: Api, model: str | None) -> Api:
+    """LiteLLM writes every chat in OpenAI's shape; the tokens are counted by the model's own family."""
+    if body_api is not Api.OPENAI_CHAT or not model:
+        return body_api
+    lowered = model.lower()
+    if "claude" in lowered:
+        return Api.ANTHROPIC_MESSAGES
+    return Api.GEMINI_GENERATE if lowered.rpartition("/")[2].startswith("gemini") else body_api
+
+
+def _provider(record: Json) -> str | None:
+    said = text_or_none(record.get("custom_llm_provider"))
+    return apis.named(said) if said else None
+
+
+def _first_token_ms(record: Json) -> int | None:
+    """Return the time to the first token of a stream; LiteLLM's response_time holds the same."""
+    if record.get("stream") is not True:
+        return None
+    start = times.moment(record.get("startTime"), "startTime")
+    first = times.moment(record.get("completionStartTime"), "completionStartTime")
+    found = times.between(start, first, "completionStartTime")
+    return times.milliseconds(record.get("response_time"), "response_time", 1000) if found is None else found
+
+
+def _service_tier(record: Json, response: Json) -> str | None:
+    breakdown = mapping(record.get("cost_breakdown"))
+    return apis.tier(response.get("service_tier") or breakdown.get("service_tier"))
+
+
+def _outcome(record: Json) -> tuple[Status, int | None, str | None]:
+    information = mapping(record.get("error_information"))
+    http_status = fields.http_status(information, "error_code")
+    word = fields.text_field(record, "status")
+    if fields.says_error(word) or (http_status or 0) >= 400:
+        return Status.ERROR, http_status, text_or_none(information.get("error_class"))
+    return Status.CANCELLED if fields.says_cancelled(word) else Status.OK, http_status, None
+
+
+def _usage(record: Json, metadata: Json) -> token_buckets.Reported | None:
+    """Read the usage, cached tokens folded in as LiteLLM does for every provider.
+
+    All zeros say that LiteLLM knew nothing (failures, streams it could not count), not that it was free.
+    """
+    detailed = mapping(metadata.get("usage_object"))
+    found: Json = detailed or {
+        key: record[key] for key in ("prompt_tokens", "completion_tokens", "total_tokens") if key in record
+    }
+    prompt_tokens = token_buckets.first_tokens(found, "prompt_tokens", "input_tokens")
+    output = token_buckets.first_tokens(found, "completion_tokens", "output_tokens")
+    if not prompt_tokens and not output:
+        return None
+    inside = _breakdown(found, "prompt_tokens_details", "input_tokens_details")
+    outside = _breakdown(found, "completion_tokens_details", "output_tokens_details")
+    read = token_buckets.first_tokens(inside, "cached_tokens")
+    return token_buckets.inclusive(
+        found,
+        input_tokens=prompt_tokens,
+        output_tokens=output,
+        cache_read=token_buckets.tokens(found, "cache_read_input_tokens") if read is None else read,
+        cache_write=_cache_write(found, inside),
+        cache_write_1h=_one_hour(inside),
+        reasoning=token_buckets.tokens(outside, "reasoning_tokens"),
+        audio_input=token_buckets.tokens(inside, "audio_tokens"),
+        audio_output=token_buckets.tokens(outside, "audio_tokens"),
+    )
+
+
+def _breakdown(found: Json, chat: str, responses: str) -> Json:
+    return token_buckets.parts(found, chat) or token_buckets.parts(found, responses)
+
+
+def _cache_write(found: Json, inside: Json) -> int | None:
+    nested = token_buckets.first_tokens(inside, "cache_creation_tokens", "cache_write_tokens")
+    return token_buckets.tokens(found, "cache_creation_input_tokens") if nested is None else nested
+
+
+def _one_hour(inside: Json) -> int | None:
+    split = token_buckets.parts(inside, "cache_creation_token_details")
+    return token_buckets.tokens(split, "ephemeral_1h_input_tokens")
+
+
+def _prompt(api: Api, messages: object, parameters: Json) -> Prompt | None:
+    """Read what was sent; None where LiteLLM was told to keep it out of the log."""
+    if not messages or messages == EMPTY or _is_redacted(messages) or api is Api.OTHER:
+        return None
+    if api is Api.OPENAI_RESPONSES:
+        return openai_responses.prompt({**parameters, "input": messages})
+    if api is Api.OPENAI_EMBEDDINGS:
+        return Prompt(messages=input_messages(messages, "input"))
+    if isinstance(messages, str):
+        return Prompt(
+            messages=input_messages(messages, "prompt" if api is Api.OPENAI_COMPLETIONS else "user")
+        )
+    body: Json = {**parameters, "messages": messages}
+    return anthropic_messages.prompt(body) if api is Api.ANTHROPIC_MESSAGES else openai_chat.prompt(body)
+
+
+def _is_redacted(messages: object) -> bool:
+    if isinstance(messages, str):
+        return REDACTED in messages
+    return any(message.get("content") == REDACTED for message in mappings(messages))
+
+
+def _answer(response: Json) -> Answer | None:
+    """Read the answer in whichever API's shape LiteLLM kept it."""
+    if not response or response.get("text") == REDACTED:
+        return None
+    reader = apis.APIS[apis.detect(None, EMPTY, response)]
+    answer = reader.answer(response)
+    return None if answer.hidden == ("unread",) or any(REDACTED in said for said in answer.texts) else answer
