@@ -38,6 +38,58 @@ def _schema(columns: Mapping[str, pl.DataType | type[pl.DataType]]) -> pl.Schema
     return pl.Schema(dict(columns))
 
 
+USAGE_COLUMNS = (*BUCKETS, "reasoning_tokens", "audio_input_tokens", "audio_output_tokens")
+
+# One record of a call as read from a log, counted and attributed but not yet merged or priced.
+# `counted_segments` is in the order of ledger.types.SEGMENTS.
+RECORDS = _schema(
+    {
+        "request_id": pl.String,
+        "record_digest": pl.Binary,
+        "id_kind": pl.String,
+        "ts": UTC,
+        "ts_estimated": pl.Boolean,
+        "ingested_at": UTC,
+        "source": pl.String,
+        "source_file": pl.String,
+        "source_line": pl.Int64,
+        "tenant": pl.String,
+        "workflow": pl.String,
+        "environment": pl.String,
+        "end_user": pl.String,
+        "tags": pl.List(pl.Struct({"key": pl.String, "value": pl.String})),
+        "provider": pl.String,
+        "model": pl.String,
+        "model_tier": pl.String,
+        "operation": pl.String,
+        "api": pl.String,
+        "service_tier": pl.String,
+        "status": pl.String,
+        "http_status": pl.Int32,
+        "error_type": pl.String,
+        "latency_ms": pl.Int64,
+        "ttft_ms": pl.Int64,
+        "streamed": pl.Boolean,
+        "attempt": pl.Int32,
+        "cache_hit": pl.Boolean,
+        **dict.fromkeys(USAGE_COLUMNS, pl.Int64),
+        "usage_json": pl.String,
+        "counted_input_tokens": pl.Int64,
+        "counted_output_tokens": pl.Int64,
+        "counted_answer_tokens": pl.Int64,
+        "counted_tool_call_tokens": pl.Int64,
+        "counted_segments": pl.List(pl.Int64),
+        "count_method": pl.String,
+        "tokenizer": pl.String,
+        "rules": pl.String,
+        "prompt_version": pl.String,
+        "prompt_hash": pl.String,
+        "max_output_tokens": pl.Int64,
+        "temperature": pl.Float64,
+        "reported_cost_usd": pl.Decimal(18, 12),
+    }
+)
+
 # One row per 15-minute bucket and combination of dimensions. NULL dimensions are kept (Unattributed).
 # Token columns are sums over rows where they are known. Costs are sums over priced rows;
 # `unpriced_requests` and `unpriced_tokens` say what is missing from them.

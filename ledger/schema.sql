@@ -106,7 +106,7 @@ CREATE TABLE record_parts AS
         input_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens,
         reasoning_tokens, audio_input_tokens, audio_output_tokens, usage_json,
         counted_input_tokens, counted_output_tokens, counted_answer_tokens, counted_tool_call_tokens,
-        counted_segments, count_method, tokenizer, rules, prompt_version, prompt_hash, context_window,
+        counted_segments, count_method, tokenizer, rules, prompt_version, prompt_hash,
         max_output_tokens, temperature, reported_cost_usd
     FROM requests WHERE false;
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
@@ -72,8 +72,12 @@ class Ledger:
         self.connection.register(name, _Stream(frame))
         try:
             yield
-        finally:
-            self.connection.unregister(name)
+        except BaseException:
+            # An aborted transaction refuses this too; the first error is the one to tell.
+            with suppress(duckdb.Error):
+                self.connection.unregister(name)
+            raise
+        self.connection.unregister(name)
 
     def append(self, table: str, frame: pl.DataFrame) -> None:
         """Insert a frame's rows by column name."""
@@ -104,9 +108,9 @@ def open(
 ) -> Iterator[Ledger]:
     """Visit the ledger, made on first use, waiting up to `wait_s` seconds for another process to leave.
 
-    Raises LedgerHeldError naming the holder when the wait is over, LedgerError when the file is no ledger, was
-    written by a newer version or belongs to another key. `notice` is told of a migration. A read-only
-    visit never creates or migrates, and cannot reach files outside.
+    Raises LedgerHeldError naming the holder when the wait is over, LedgerError when the file is no ledger,
+    was written by a newer version or belongs to another key. `notice` is told of a migration. A
+    read-only visit never creates or migrates, and cannot reach files outside.
     """
     file = Path(path)
     _check_place(file, read_only)

@@ -1,0 +1,371 @@
+"""Bill, split and price records: the pure step from what was read to what the ledger keeps.
+
+All arithmetic is on integers: tokens, and picodollars (1e-12 dollars). A meter's cost is its tokens times
+its unit price, rounded half-even to a picodollar; a row's cost is the sum of its meters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from ledger.frames import BUCKETS
+from ledger.prices import (
+    Contract,
+    Meter,
+    Price,
+    PriceKey,
+    Unpriced,
+    contract_price,
+    key_of,
+    list_price,
+    rate_steps,
+)
+from ledger.types import SEGMENTS
+
+INPUT_BUCKETS = BUCKETS[:-1]
+_KEY = ("provider", "model", "tenant", "service_tier", "at")
+_METERS = tuple(Meter)
+# The order in which input money is laid on the prompt: a cached prefix comes first.
+_INPUT_METERS = (Meter.CACHE_READ, Meter.CACHE_WRITE, Meter.CACHE_WRITE_1H, Meter.INPUT, Meter.AUDIO_INPUT)
+_OUTPUT_METERS = (Meter.OUTPUT, Meter.AUDIO_OUTPUT, Meter.REASONING)
+_PER_MILLION = 10**6
+# No provider changes its price by the hour at anything but a quarter.
+_FINEST = "15m"
+
+MONEY_COLUMNS = (
+    "cost_usd",
+    "list_cost_usd",
+    "contracted_cost_usd",
+    "input_cost_usd",
+    "cache_read_cost_usd",
+    "cache_write_cost_usd",
+    "output_cost_usd",
+    *(f"cost_{name}_usd" for name in SEGMENTS),
+    "cost_answer_usd",
+    "cost_tool_calls_usd",
+    "cost_reasoning_usd",
+)
+
+
+def book(records: pl.DataFrame, contracts: Sequence[Contract]) -> tuple[pl.DataFrame, list[Price]]:
+    """Turn RECORDS into rows of `requests`; money columns are Int64 picodollars, NULL where unpriced.
+
+    Also return the prices used, for the price book.
+    """
+    billed = _split(_bill(records))
+    quotes, prices = _quotes(billed, contracts)
+    priced = _price(billed, quotes)
+    return priced.drop("total_input"), prices
+
+
+def _bill(records: pl.DataFrame) -> pl.DataFrame:
+    """Take reported usage as billed; where there is none, our own count stands in and says so."""
+    reported = pl.any_horizontal(pl.col(c).is_not_null() for c in BUCKETS)
+    countable = (
+        (pl.col("status") != "error") & ~pl.col("cache_hit") & pl.col("counted_input_tokens").is_not_null()
+    )
+    source = (
+        pl.when(reported)
+        .then(pl.lit("reported"))
+        .when(countable & (pl.col("count_method") == "exact"))
+        .then(pl.lit("counted"))
+        .when(countable)
+        .then(pl.lit("estimated"))
+        .otherwise(pl.lit("none"))
+    )
+    stand_in = pl.col("usage_source").is_in(["counted", "estimated"])
+    return (
+        records.with_columns(source.alias("usage_source"))
+        .with_columns(
+            pl.when(stand_in).then("counted_input_tokens").otherwise("input_tokens").alias("input_tokens"),
+            pl.when(stand_in).then("counted_output_tokens").otherwise("output_tokens").alias("output_tokens"),
+        )
+        .with_columns(pl.sum_horizontal(*INPUT_BUCKETS).alias("total_input"))
+    )
+
+
+def _split(billed: pl.DataFrame) -> pl.DataFrame:
+    """Scale the counted segments to the billed input; what a partial count does not see is unexplained."""
+    total = billed["total_input"].fill_null(0).to_numpy()
+    known = billed.select(pl.any_horizontal(pl.col(c).is_not_null() for c in INPUT_BUCKETS)).to_series()
+    weights = _segment_weights(billed, total)
+    parts = apportion_rows(weights, total)
+    columns = [pl.Series(f"seg_{name}", parts[:, i]).set(~known, None) for i, name in enumerate(SEGMENTS)]
+    return billed.with_columns(columns)
+
+
+def _segment_weights(billed: pl.DataFrame, total: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    width = len(SEGMENTS)
+    nothing = [0] * width
+    weights = np.array(
+        [list(row) if row is not None else nothing for row in billed["counted_segments"].to_list()],
+        dtype=np.int64,
+    ).reshape(-1, width)
+    partial = (billed["count_method"] == "partial").to_numpy()
+    unseen = np.where(partial, np.maximum(total - weights.sum(axis=1), 0), 0)
+    weights[:, -1] += unseen
+    return weights
+
+
+def apportion_rows(weights: npt.NDArray[np.int64], total: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """ledger.shares.apportion for many rows at once: each row of `weights` split to its total."""
+    whole = weights.sum(axis=1)
+    safe = np.maximum(whole, 1)[:, None]
+    scaled = weights * total[:, None]
+    parts = scaled // safe
+    left = np.where(whole > 0, total - parts.sum(axis=1), 0)
+    order = np.argsort(-(scaled % safe), axis=1, kind="stable")
+    rank = np.empty_like(order)
+    np.put_along_axis(rank, order, np.arange(weights.shape[1])[None, :], axis=1)
+    rounded: npt.NDArray[np.int64] = parts + (rank < left[:, None])
+    rounded[:, -1] += np.where(whole == 0, total, 0)
+    return rounded
+
+
+def _quotes(billed: pl.DataFrame, contracts: Sequence[Contract]) -> tuple[pl.DataFrame, list[Price]]:
+    """One row per price key and input size step, with each meter's rate in picodollars per million."""
+    calls = billed.select("provider", "model", "tenant", "service_tier", "ts").with_columns(
+        pl.col("ts").dt.truncate(_FINEST)
+    )
+    rows: dict[PriceKey, list[dict[str, object]]] = {}
+    used: dict[str, Price] = {}
+    for provider, model, tenant, tier, quarter in calls.unique().iter_rows():
+        key = key_of(provider, model, tenant, tier, quarter)
+        if key not in rows:
+            listed = list_price(key)
+            contracted = contract_price(key, listed, contracts)
+            rows[key] = _quote_rows(key, listed, contracted)
+            used |= {p.price_id: p for p in (listed, contracted) if isinstance(p, Price)}
+    flat = [row for steps in rows.values() for row in steps]
+    return pl.DataFrame(flat, schema=_QUOTES), list(used.values())
+
+
+def _quote_rows(key: PriceKey, listed: Price | Unpriced, contracted: Price | None) -> list[dict[str, object]]:
+    base: dict[str, object] = {
+        "provider": key.provider,
+        "model": key.model,
+        "tenant": key.tenant,
+        "service_tier": key.service_tier,
+        "at": key.at.replace(tzinfo=None),
+        "whole_day": key.whole_day,
+    }
+    charged = contracted if contracted else listed
+    if isinstance(charged, Unpriced):
+        return [{**base, "above": -1, "quote_reason": charged.reason}]
+    list_steps = rate_steps(listed) if isinstance(listed, Price) else []
+    steps = rate_steps(charged)
+    rows = []
+    for above in sorted({step for step, _ in steps} | {step for step, _ in list_steps}):
+        row = {
+            **base,
+            "above": above or -1,
+            "price_id": charged.price_id,
+            "context_window": charged.context_window,
+        }
+        row |= {f"rate_{m}": rate for m, rate in _step_at(steps, above).items()}
+        row |= {f"list_{m}": rate for m, rate in _step_at(list_steps, above).items()}
+        rows.append(row)
+    return rows
+
+
+def _step_at(steps: list[tuple[int, dict[Meter, int | None]]], above: int) -> dict[Meter, int | None]:
+    fitting = [rates for start, rates in steps if start <= above]
+    return fitting[-1] if fitting else dict.fromkeys(Meter)
+
+
+def _price(billed: pl.DataFrame, quotes: pl.DataFrame) -> pl.DataFrame:
+    quoted = (
+        billed.with_columns(
+            pl.col("ts").dt.truncate("1d").alias("day"), pl.col("ts").dt.truncate(_FINEST).alias("quarter")
+        )
+        .with_row_index("row")
+        .pipe(_join_quotes, quotes)
+    )
+    return (
+        quoted.with_columns(_meter_tokens())
+        .with_columns(_reason().alias("unpriced_reason"))
+        .with_columns(_meter_costs())
+        .with_columns(_totals())
+        .with_columns(_input_split())
+        .with_columns(_output_split())
+        .pipe(_free_where_nothing_is_billed)
+        .sort("row")
+        .drop(_SCRATCH, strict=False)
+    )
+
+
+def _join_quotes(calls: pl.DataFrame, quotes: pl.DataFrame) -> pl.DataFrame:
+    """Attach to each call the quote of its day (or quarter) with the highest step its input passes."""
+    key = ["provider", "model", "tenant", "service_tier"]
+    found = [
+        calls.join(part, left_on=[*key, at], right_on=[*key, "at"], how="inner", nulls_equal=True).drop(
+            "whole_day"
+        )
+        for at, part in (
+            ("day", quotes.filter("whole_day")),
+            ("quarter", quotes.filter(~pl.col("whole_day"))),
+        )
+    ]
+    passed = pl.col("total_input").fill_null(0) > pl.col("above")
+    return (
+        pl.concat(found).filter(passed).sort("row", "above").unique("row", keep="last", maintain_order=True)
+    )
+
+
+def _tokens(column: str) -> pl.Expr:
+    return pl.col(column).fill_null(0)
+
+
+def _meter_tokens() -> list[pl.Expr]:
+    """Tokens by meter: audio and reasoning are taken out of the buckets they are parts of."""
+    audio_in = pl.min_horizontal(_tokens("audio_input_tokens"), _tokens("input_tokens"))
+    reasoning = pl.min_horizontal(_tokens("reasoning_tokens"), _tokens("output_tokens"))
+    audio_out = pl.min_horizontal(_tokens("audio_output_tokens"), _tokens("output_tokens") - reasoning)
+    by_meter = {
+        Meter.CACHE_READ: _tokens("cache_read_tokens"),
+        Meter.CACHE_WRITE: _tokens("cache_write_tokens"),
+        Meter.CACHE_WRITE_1H: _tokens("cache_write_1h_tokens"),
+        Meter.INPUT: _tokens("input_tokens") - audio_in,
+        Meter.AUDIO_INPUT: audio_in,
+        Meter.OUTPUT: _tokens("output_tokens") - reasoning - audio_out,
+        Meter.AUDIO_OUTPUT: audio_out,
+        Meter.REASONING: reasoning,
+    }
+    return [tokens.cast(pl.Int128).alias(f"n_{meter}") for meter, tokens in by_meter.items()]
+
+
+def _nothing_billed() -> pl.Expr:
+    """A gateway's own cached answer, or an error the provider reported no usage for."""
+    return pl.col("cache_hit") | ((pl.col("usage_source") == "none") & (pl.col("status") == "error"))
+
+
+def _reason() -> pl.Expr:
+    reason = (
+        pl.when(_nothing_billed())
+        .then(None)
+        .when(pl.col("usage_source") == "none")
+        .then(pl.lit("no usage in the log and nothing to count"))
+        .otherwise(pl.col("quote_reason"))
+    )
+    for meter in _METERS:
+        unknown = (pl.col(f"n_{meter}") > 0) & pl.col(f"rate_{meter}").is_null() & ~_nothing_billed()
+        reason = pl.when(reason.is_null() & unknown).then(pl.lit(f"no price for {meter}")).otherwise(reason)
+    return reason
+
+
+def _half_even(millionths: pl.Expr) -> pl.Expr:
+    whole, rest = millionths // _PER_MILLION, millionths % _PER_MILLION
+    up = (rest * 2 > _PER_MILLION) | ((rest * 2 == _PER_MILLION) & (whole % 2 == 1))
+    return whole + up.cast(pl.Int128)
+
+
+def _cost(meter: Meter, kind: str) -> pl.Expr:
+    rate = pl.col(f"{kind}_{meter}").cast(pl.Int128)
+    return (
+        pl.when(pl.col(f"n_{meter}") == 0)
+        .then(pl.lit(0, pl.Int128))
+        .otherwise(_half_even(pl.col(f"n_{meter}") * rate))
+    )
+
+
+def _meter_costs() -> list[pl.Expr]:
+    return [_cost(meter, kind).alias(f"{kind}cost_{meter}") for meter in _METERS for kind in ("rate", "list")]
+
+
+def _sum(meters: Sequence[Meter], kind: str = "rate") -> pl.Expr:
+    total = pl.lit(0, pl.Int128)
+    for meter in meters:
+        total = total + pl.col(f"{kind}cost_{meter}")
+    return total
+
+
+def _priced(value: pl.Expr) -> pl.Expr:
+    return pl.when(pl.col("unpriced_reason").is_null()).then(value)
+
+
+def _totals() -> list[pl.Expr]:
+    writes = (Meter.CACHE_WRITE, Meter.CACHE_WRITE_1H)
+    return [
+        _priced(_sum(_METERS)).alias("cost_usd"),
+        _priced(_sum(_METERS)).alias("contracted_cost_usd"),
+        _sum(_METERS, "list").alias("list_cost_usd"),
+        _priced(_sum((Meter.INPUT, Meter.AUDIO_INPUT))).alias("input_cost_usd"),
+        _priced(_sum((Meter.CACHE_READ,))).alias("cache_read_cost_usd"),
+        _priced(_sum(writes)).alias("cache_write_cost_usd"),
+        _priced(_sum(_OUTPUT_METERS)).alias("output_cost_usd"),
+    ]
+
+
+def _laid(position: pl.Expr, meters: Sequence[Meter]) -> pl.Expr:
+    """The money of the first `position` tokens when the meters' tokens lie one after another.
+
+    Inside a meter it is the meter's cost in proportion, rounded down, so that differences of two
+    positions are non-negative and all of them sum to the total exactly.
+    """
+    laid = pl.lit(0, pl.Int128)
+    before = pl.lit(0, pl.Int128)
+    for meter in meters:
+        size = pl.col(f"n_{meter}")
+        inside = pl.min_horizontal(pl.max_horizontal(position - before, pl.lit(0, pl.Int128)), size)
+        share = pl.col(f"ratecost_{meter}") * inside // pl.max_horizontal(size, pl.lit(1, pl.Int128))
+        laid = laid + share
+        before = before + size
+    return laid
+
+
+def _input_split() -> list[pl.Expr]:
+    expressions = []
+    position = pl.lit(0, pl.Int128)
+    for name in SEGMENTS:
+        end = position + _tokens(f"seg_{name}").cast(pl.Int128)
+        money = _laid(end, _INPUT_METERS) - _laid(position, _INPUT_METERS)
+        expressions.append(_priced(money).alias(f"cost_{name}_usd"))
+        position = end
+    return expressions
+
+
+def _output_split() -> list[pl.Expr]:
+    """Output money on answer, tool calls and reasoning; visible output by our own count's split."""
+    visible = pl.col("ratecost_output")
+    calls = _tokens("counted_tool_call_tokens").cast(pl.Int128)
+    both = calls + _tokens("counted_answer_tokens").cast(pl.Int128)
+    on_calls = visible * calls // pl.max_horizontal(both, pl.lit(1, pl.Int128))
+    return [
+        _priced(on_calls).alias("cost_tool_calls_usd"),
+        _priced(visible - on_calls + pl.col("ratecost_audio_output")).alias("cost_answer_usd"),
+        _priced(pl.col("ratecost_reasoning")).alias("cost_reasoning_usd"),
+    ]
+
+
+def _free_where_nothing_is_billed(priced: pl.DataFrame) -> pl.DataFrame:
+    return priced.with_columns(
+        pl.when(_nothing_billed()).then(0).otherwise(pl.col(column)).cast(pl.Int64).alias(column)
+        for column in MONEY_COLUMNS
+    )
+
+
+_QUOTES = pl.Schema(
+    {
+        **dict.fromkeys(_KEY[:-1], pl.String()),
+        "at": pl.Datetime("us"),
+        "whole_day": pl.Boolean(),
+        "above": pl.Int64(),
+        "price_id": pl.String(),
+        "context_window": pl.Int64(),
+        "quote_reason": pl.String(),
+        **{f"rate_{meter}": pl.Int64() for meter in _METERS},
+        **{f"list_{meter}": pl.Int64() for meter in _METERS},
+    }
+)
+_SCRATCH = [
+    "row",
+    "day",
+    "quarter",
+    "above",
+    "quote_reason",
+    *(f"{prefix}_{meter}" for meter in _METERS for prefix in ("n", "rate", "list", "ratecost", "listcost")),
+]

@@ -1,0 +1,56 @@
+"""Make one record of all records of a call, the same one in whatever order they came."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from ledger.frames import RECORDS, USAGE_COLUMNS
+
+# Disjoint buckets of two records cannot be mixed: one may hold the cached tokens inside its input, the
+# other beside it. So usage moves as one piece, and so does our count.
+_USAGE = (*USAGE_COLUMNS, "usage_json")
+_COUNT = (
+    "counted_input_tokens",
+    "counted_output_tokens",
+    "counted_answer_tokens",
+    "counted_tool_call_tokens",
+    "counted_segments",
+    "count_method",
+    "tokenizer",
+    "rules",
+    "prompt_version",
+    "prompt_hash",
+)
+_OWN_RULE = ("request_id", "ts", "ts_estimated", "ingested_at")
+
+_has_usage = pl.any_horizontal(pl.col(column).is_not_null() for column in USAGE_COLUMNS)
+_has_count = pl.col("count_method") != "none"
+
+
+def merge(parts: pl.DataFrame) -> pl.DataFrame:
+    """RECORDS in, RECORDS out: one row per request_id, column by column from the most complete record.
+
+    More complete is: reported usage before none, then more output tokens, then the higher digest. NULL
+    never beats a value; a time of the record's own beats one taken from the file.
+    """
+    ranked = parts.sort(
+        [_has_usage, "output_tokens", "record_digest"], descending=True, nulls_last=True, maintain_order=True
+    )
+    plain = [column for column in RECORDS if column not in (*_USAGE, *_COUNT, *_OWN_RULE)]
+    return (
+        ranked.group_by("request_id", maintain_order=True)
+        .agg(
+            *(pl.col(column).drop_nulls().first() for column in plain),
+            *(_first_where(column, _has_usage) for column in _USAGE),
+            *(_first_where(column, _has_count) for column in _COUNT if column != "count_method"),
+            _first_where("count_method", _has_count).fill_null("none"),
+            pl.coalesce(pl.col("ts").filter(~pl.col("ts_estimated")).first(), pl.col("ts").min()),
+            pl.col("ts_estimated").all(),
+            pl.col("ingested_at").min(),
+        )
+        .select(RECORDS.names())
+    )
+
+
+def _first_where(column: str, condition: pl.Expr) -> pl.Expr:
+    return pl.col(column).filter(condition).first()

@@ -1,0 +1,234 @@
+"""Booking: expected amounts are worked out by hand from the public prices named in each test."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.booking import apportion_rows, book
+from ledger.prices import Contract, Meter
+from ledger.shares import apportion
+from ledger.types import SEGMENTS
+
+PICO = Decimal("1e-12")
+
+
+def usd(frame: pl.DataFrame, column: str) -> Decimal | None:
+    value = frame[column][0]
+    return None if value is None else value * PICO
+
+
+def test_each_meter_is_charged_at_its_own_price(records):
+    # gpt-4.1-mini: $0.40 input, $0.10 cached input, $1.60 output a million.
+    row, _ = book(records({"input_tokens": 1000, "cache_read_tokens": 500, "output_tokens": 200}), [])
+    assert usd(row, "input_cost_usd") == Decimal("0.0004")
+    assert usd(row, "cache_read_cost_usd") == Decimal("0.00005")
+    assert usd(row, "output_cost_usd") == Decimal("0.00032")
+    assert usd(row, "cost_usd") == Decimal("0.00077")
+    assert row["usage_source"][0] == "reported"
+
+
+def test_anthropic_cache_writes_of_an_hour_cost_more_than_those_of_five_minutes(records):
+    # claude-sonnet-4-5: $3 input, $3.75 five-minute write, $6 one-hour write, $0.30 read, $15 output.
+    frame = records(
+        {
+            "provider": "anthropic",
+            "model": "claude-sonnet-4-5",
+            "input_tokens": 10,
+            "cache_write_tokens": 1000,
+            "cache_write_1h_tokens": 1000,
+            "cache_read_tokens": 1000,
+            "output_tokens": 0,
+        }
+    )
+    row, _ = book(frame, [])
+    assert usd(row, "cache_write_cost_usd") == Decimal("0.00975")
+    assert usd(row, "cost_usd") == Decimal("0.00003") + Decimal("0.00975") + Decimal("0.0003")
+
+
+def test_a_long_prompt_is_charged_at_the_long_price_for_all_of_it(records):
+    # gemini-2.5-pro: $1.25 a million up to 200,000 input tokens, $2.50 past that.
+    base = {"provider": "google", "model": "gemini-2.5-pro", "output_tokens": 0}
+    short, _ = book(records({**base, "input_tokens": 200_000}), [])
+    long, _ = book(records({**base, "input_tokens": 200_001}), [])
+    assert usd(short, "cost_usd") == Decimal("0.25")
+    assert usd(long, "cost_usd") == Decimal("0.5000025")
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"model": "house-llama-70b", "input_tokens": 5}, "model not in the price book"),
+        ({"provider": None, "input_tokens": 5}, "provider unknown"),
+        ({"model": None, "input_tokens": 5}, "no model name"),
+        ({}, "no usage in the log and nothing to count"),
+        ({"input_tokens": 5, "service_tier": "batch"}, "no batch price in the book for that day"),
+        ({"input_tokens": 5, "output_tokens": 5, "audio_output_tokens": 5}, "no price for audio_output"),
+    ],
+)
+def test_what_cannot_be_priced_is_unpriced_and_says_why(records, row, reason):
+    booked, _ = book(records(row), [])
+    assert booked["cost_usd"][0] is None
+    assert booked["unpriced_reason"][0] == reason
+
+
+def test_a_batch_call_is_charged_at_the_batch_price_from_its_day_on(records):
+    booked, _ = book(
+        records({"input_tokens": 1000, "service_tier": "batch", "ts": datetime(2026, 10, 14, 0, 0)}), []
+    )
+    assert usd(booked, "cost_usd") == Decimal("0.0002")
+
+
+def test_an_error_without_usage_costs_nothing(records):
+    booked, _ = book(records({"status": "error", "http_status": 429}), [])
+    assert usd(booked, "cost_usd") == 0
+    assert booked["usage_source"][0] == "none"
+    assert booked["input_tokens"][0] is None
+
+
+def test_a_gateways_cached_answer_costs_nothing_and_keeps_its_tokens(records):
+    booked, _ = book(records({"cache_hit": True, "input_tokens": 100, "output_tokens": 10}), [])
+    assert usd(booked, "cost_usd") == 0
+    assert booked["input_tokens"][0] == 100
+
+
+@pytest.mark.parametrize(("method", "source"), [("exact", "counted"), ("calibrated", "estimated")])
+def test_our_own_count_stands_in_for_missing_usage_and_says_so(records, method, source):
+    frame = records({"counted_input_tokens": 1000, "counted_output_tokens": 100, "count_method": method})
+    booked, _ = book(frame, [])
+    assert booked["usage_source"][0] == source
+    assert usd(booked, "cost_usd") == Decimal("0.00056")
+
+
+def test_a_discount_leaves_the_list_cost_and_lowers_the_effective_one(records):
+    contract = Contract(model="gpt-4.1*", tenant="acme", discount=Decimal("0.25"))
+    booked, prices = book(records({"input_tokens": 1000, "output_tokens": 0}), [contract])
+    assert usd(booked, "list_cost_usd") == Decimal("0.0004")
+    assert usd(booked, "contracted_cost_usd") == Decimal("0.0003")
+    assert usd(booked, "cost_usd") == Decimal("0.0003")
+    assert {p.kind for p in prices} == {"list", "contract"}
+
+
+def test_a_tenants_own_contract_wins_over_one_for_all(records):
+    contracts = [
+        Contract(model="*", discount=Decimal("0.5")),
+        Contract(model="*", tenant="acme", discount=Decimal("0.1")),
+    ]
+    booked, _ = book(records({"input_tokens": 1000, "output_tokens": 0}), contracts)
+    assert usd(booked, "cost_usd") == Decimal("0.00036")
+
+
+def test_a_contract_ends_on_the_day_it_says(records):
+    contract = Contract(model="*", discount=Decimal("0.5"), since=date(2026, 10, 1), until=date(2026, 10, 5))
+    booked, _ = book(records({"input_tokens": 1000, "output_tokens": 0}), [contract])
+    assert usd(booked, "cost_usd") == Decimal("0.0004")
+
+
+def test_a_model_of_ones_own_is_priced_by_the_contract_and_has_no_list_cost(records):
+    rates = {Meter.INPUT: Decimal("0.2"), Meter.OUTPUT: Decimal("0.6")}
+    contract = Contract(model="house-*", usd_per_million=rates)
+    booked, _ = book(
+        records({"model": "house-llama-70b", "provider": None, "input_tokens": 1000, "output_tokens": 1000}),
+        [contract],
+    )
+    assert usd(booked, "cost_usd") == Decimal("0.0008")
+    assert booked["list_cost_usd"][0] is None
+
+
+def test_half_a_picodollar_is_rounded_to_even(records):
+    # $0.0000005 a million tokens is half a picodollar a token.
+    contract = Contract(
+        model="*", usd_per_million={Meter.INPUT: Decimal("0.0000005"), Meter.OUTPUT: Decimal(0)}
+    )
+    amounts = [
+        book(records({"input_tokens": n, "output_tokens": 0}), [contract])[0]["cost_usd"][0]
+        for n in (1, 3, 5)
+    ]
+    assert amounts == [0, 2, 2]
+
+
+def test_cached_money_covers_the_head_of_the_prompt(records):
+    frame = records(
+        {
+            "input_tokens": 100,
+            "cache_read_tokens": 300,
+            "output_tokens": 0,
+            "segments": {"tools": 200, "system": 150, "user": 50},
+            "counted_input_tokens": 400,
+            "count_method": "exact",
+        }
+    )
+    booked, _ = book(frame, [])
+    assert usd(booked, "cost_tools_usd") == Decimal("0.00002")  # 200 cached
+    assert usd(booked, "cost_system_usd") == Decimal("0.00001") + Decimal("0.00002")  # 100 cached, 50 not
+    assert usd(booked, "cost_user_usd") == Decimal("0.00002")
+
+
+def test_a_partial_count_leaves_the_rest_unexplained(records):
+    frame = records(
+        {
+            "input_tokens": 1000,
+            "output_tokens": 0,
+            "segments": {"user": 100},
+            "counted_input_tokens": 100,
+            "count_method": "partial",
+        }
+    )
+    booked, _ = book(frame, [])
+    assert (booked["seg_user"][0], booked["seg_unexplained"][0]) == (100, 900)
+
+
+counts = st.integers(0, 3_000_000)
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "input_tokens": counts,
+            "cache_read_tokens": counts,
+            "cache_write_tokens": counts,
+            "cache_write_1h_tokens": counts,
+            "output_tokens": counts,
+        }
+    ),
+    st.lists(st.integers(0, 50_000), min_size=len(SEGMENTS), max_size=len(SEGMENTS)),
+    st.tuples(counts, counts, counts),
+    st.sampled_from(["exact", "calibrated", "partial"]),
+)
+def test_segments_and_output_sum_to_the_bill(records_factory, usage, segments, outputs, method):
+    answer, calls, reasoning = outputs
+    frame = records_factory(
+        {
+            **usage,
+            "provider": "anthropic",
+            "model": "claude-sonnet-4-5",
+            "reasoning_tokens": min(reasoning, usage["output_tokens"]),
+            "counted_answer_tokens": answer,
+            "counted_tool_call_tokens": calls,
+            "counted_input_tokens": sum(segments),
+            "segments": dict(zip(SEGMENTS, segments, strict=True)),
+            "count_method": method,
+        }
+    )
+    booked, _ = book(frame, [])
+    row = booked.row(0, named=True)
+    billed_input = sum(v for k, v in usage.items() if k != "output_tokens")
+    assert sum(row[f"seg_{name}"] for name in SEGMENTS) == billed_input
+    input_money = sum(row[f"cost_{name}_usd"] for name in SEGMENTS)
+    output_money = sum(row[f"cost_{name}_usd"] for name in ("answer", "tool_calls", "reasoning"))
+    assert input_money == row["input_cost_usd"] + row["cache_read_cost_usd"] + row["cache_write_cost_usd"]
+    assert output_money == row["output_cost_usd"]
+    assert input_money + output_money == row["cost_usd"]
+    assert all(row[f"cost_{name}_usd"] >= 0 for name in SEGMENTS)
+
+
+@given(st.lists(st.integers(0, 10_000), min_size=3, max_size=3), st.integers(0, 10_000_000))
+def test_many_rows_are_apportioned_as_one_is(weights, total):
+    many = apportion_rows(np.array([weights], dtype=np.int64), np.array([total], dtype=np.int64))
+    assert tuple(many[0]) == apportion(weights, total)
