@@ -1,0 +1,201 @@
+"""A day as lines for a terminal: aligned columns, a sign beside every colour, nothing drawn but a rule."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from ledger import units
+from ledger.figures import DataHealth, Headline, Incident, estimated_share
+from reports import names, words
+from reports.page import amount, quantity
+from reports.tables import Spread
+
+_CODES = {"over": "31", "near": "33", "dim": "2", "bold": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """The terminal: its width in cells, and whether it shows colour."""
+
+    width: int
+    color: bool
+
+    def paint(self, text: str, tone: str) -> str:
+        """The text in a tone (over, near, dim, bold); unchanged without colour or for another tone."""
+        return f"\x1b[{_CODES[tone]}m{text}\x1b[0m" if self.color and tone in _CODES else text
+
+    def bold(self, text: str) -> str:
+        """The text as a heading."""
+        return self.paint(text, "bold")
+
+    def rule(self) -> str:
+        """A line across the terminal."""
+        return self.paint("─" * self.width, "dim")
+
+
+def sentence(text: str, style: Style) -> list[str]:
+    """The report's first sentence, wrapped."""
+    return textwrap.wrap(names.clean(text), style.width)
+
+
+def headlines(figures: Sequence[Headline], style: Style) -> list[str]:
+    """One line a figure: value, plan, change, band."""
+    rows = [(figure.label, units.money(figure.value_usd), _beside(figure)) for figure in figures]
+    return aligned(rows, "<><", style, [figure.over for figure in figures])
+
+
+def _beside(figure: Headline) -> str:
+    parts = []
+    if figure.plan_usd is not None:
+        parts.append(f"plan {units.money(figure.plan_usd)}{' ▲ over' if figure.over else ''}")
+    if figure.change_usd is not None:
+        ratio = "" if figure.change_share is None else f" ({units.share(figure.change_share, signed=True)})"
+        parts.append(
+            f"{units.money(figure.change_usd, signed=True)}{ratio} vs {figure.versus}".removesuffix(" vs ")
+        )
+    if figure.low_usd is not None and figure.high_usd is not None:
+        parts.append(f"forecast {units.money(figure.low_usd)} to {units.money(figure.high_usd)}")
+    return "; ".join([*parts, *([figure.note] if figure.note else [])])
+
+
+def movers(contributors: pl.DataFrame, versus: str, style: Style) -> list[str]:
+    """The three cells that moved most, each with its reason."""
+    if not contributors.height:
+        return []
+    rows = [
+        (
+            _cell_name(row["tenant"], row["workflow"]),
+            amount(row["change_usd"], signed=True),
+            row["reason"] or "",
+        )
+        for row in contributors.head(3).iter_rows(named=True)
+    ]
+    return [style.bold(f"What moved, against {versus} ($)"), *aligned(rows, "<><", style)]
+
+
+def spend(spread: Spread, style: Style) -> list[str]:
+    """A breakdown as a table: total first, Unattributed and the memo lines last."""
+    heading = (words.dimension(spread.dimension), "cost $", "share", "change $", "requests")
+    total = spread.total.row(0, named=True)
+    rows = [heading, ("Total", *_figures(spread.total)[0])]
+    rows += [(name, *f) for name, f in zip(spread.rows["value"], _figures(spread.rows), strict=True)]
+    rows += [(f"{spread.others_count} others", *f) for f in _figures(spread.others)]
+    rows += [(names.UNATTRIBUTED, *f) for f in _figures(spread.unattributed)]
+    return [
+        style.bold(f"Spend by {heading[0].lower()}"),
+        *aligned(rows, "<>>>>", style),
+        style.paint(f"of which estimated {units.money(total['estimated_cost_usd'])}", "dim"),
+        style.paint(f"Unpriced: {units.tokens(total['unpriced_requests'])} requests, cost unknown", "dim"),
+    ]
+
+
+def _figures(frame: pl.DataFrame) -> list[tuple[str, str, str, str]]:
+    return [
+        (
+            amount(row["cost_usd"]),
+            units.share(row["share"]),
+            amount(row["change_usd"], signed=True),
+            units.tokens(row["requests"]),
+        )
+        for row in frame.iter_rows(named=True)
+    ]
+
+
+def budgets(states: pl.DataFrame, style: Style) -> list[str]:
+    """The budgets that are over or about to be, and how many are within."""
+    if not states.height:
+        return [style.bold("Budgets"), "No budgets are set."]
+    marked = [(row, words.state(row["state"])) for row in states.iter_rows(named=True)]
+    loud = [(row, mark) for row, mark in marked if mark.tone != "calm"]
+    rows = [
+        (
+            row["budget"] if row["value"] is None else f"{row['budget']}: {row['value']}",
+            quantity(row["spent"], row["unit"]),
+            f"of {quantity(row['soft'] if row['hard'] is None else row['hard'], row['unit'])}",
+            units.share(row["used_share"]),
+            mark.text(),
+        )
+        for row, mark in loud
+    ]
+    lines = aligned(rows, "<>>><", style, [mark.tone == "over" for _, mark in loud])
+    return [
+        style.bold("Budgets"),
+        *lines,
+        f"{states.height - len(loud)} of {states.height} within their limits.",
+    ]
+
+
+def incidents(opened: Sequence[Incident], zone: ZoneInfo, style: Style) -> list[str]:
+    """Open incidents, two lines each: who and how much, then what since when."""
+    if not opened:
+        return [style.bold("Open incidents"), "No open incidents."]
+    lines = [style.bold(f"Open incidents: {len(opened)}")]
+    for incident in opened:
+        mark = words.state(incident.severity)
+        head = f"{mark.text()}  {names.clean(incident.scope.title())}  {units.money(incident.excess_usd)}"
+        what = (
+            f"{names.clean(incident.summary)}; since {units.instant(incident.since, zone)}, {incident.state}"
+        )
+        lines.append(style.paint(names.cut(head, style.width), mark.tone))
+        lines += textwrap.wrap(what, style.width, initial_indent="  ", subsequent_indent="  ")
+    return lines
+
+
+def health(data: DataHealth, zone: ZoneInfo, style: Style) -> list[str]:
+    """The data-health line."""
+    parts = (
+        f"{units.tokens(data.read)} records read",
+        f"{units.tokens(data.duplicate)} duplicate",
+        f"{units.tokens(data.merged_identical)} merged",
+        f"{units.tokens(data.rejected)} rejected",
+        f"{units.tokens(data.late_requests)} late",
+        f"{units.tokens(data.unpriced_requests)} unpriced",
+        f"{units.tokens(data.unattributed_requests)} unattributed",
+        f"{units.share(estimated_share(data))} of cost estimated",
+        f"token drift {units.share(data.drift_share, signed=True)}",
+        f"prices of {units.day(data.price_book_date)}",
+        f"last commit {units.instant(data.last_commit, zone)}",
+    )
+    return [style.bold("Data health"), *textwrap.wrap(", ".join(parts) + ".", style.width)]
+
+
+def _cell_name(tenant: str | None, workflow: str | None) -> str:
+    return f"{tenant or names.UNATTRIBUTED} / {workflow or names.UNATTRIBUTED}"
+
+
+def aligned(rows: Sequence[Sequence[str]], sides: str, style: Style, over: Sequence[bool] = ()) -> list[str]:
+    """Lay rows out in columns two cells apart; `sides` says < or > for each.
+
+    The first column gives way where the line is too long, then the last; rows marked `over` are coloured.
+    """
+    if not rows:
+        return []
+    clean = [[names.clean(text) if text else "" for text in row] for row in rows]
+    widths = _fitted([max(names.cells(row[i]) for row in clean) for i in range(len(sides))], style.width)
+    lines = [
+        "  ".join(
+            _padded(text, width, side) for text, width, side in zip(row, widths, sides, strict=True)
+        ).rstrip()
+        for row in clean
+    ]
+    return [style.paint(line, "over") if loud else line for line, loud in zip_longest(lines, over)]
+
+
+def _fitted(widths: list[int], room: int) -> list[int]:
+    """Shrink the first column to no less than 16 cells, then the last to no less than 8."""
+    for column, least in ((0, 16), (-1, 8)):
+        excess = sum(widths) + 2 * (len(widths) - 1) - room
+        widths[column] -= max(0, min(excess, widths[column] - least))
+    return widths
+
+
+def _padded(text: str, width: int, side: str) -> str:
+    text = names.cut(text, width) if text else ""
+    space = " " * (width - names.cells(text))
+    return text + space if side == "<" else space + text

@@ -1,0 +1,73 @@
+"""The words readers see for the closed sets of the books: segments, dimensions, states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A state as sign, word and tone; the tone (calm, near, over) is never the only thing that says it."""
+
+    sign: str
+    word: str
+    tone: str
+
+    def text(self) -> str:
+        """Sign and word together: `▲ over hard limit`."""
+        return f"{self.sign} {self.word}".strip()
+
+
+SEGMENTS = {
+    "tools": "Tool definitions",
+    "system": "System prompt",
+    "schema": "Output schema",
+    "history": "Conversation history",
+    "context": "Retrieved context",
+    "tool_results": "Tool results",
+    "user": "User’s question",
+    "media": "Images, audio, files",
+    "framing": "Message framing",
+    "unexplained": "Not visible in the log",
+    "answer": "Answer",
+    "tool_calls": "Tool calls",
+    "reasoning": "Reasoning",
+}
+
+DIMENSIONS = {
+    "tenant": "Tenant",
+    "workflow": "Workflow",
+    "model_tier": "Model tier",
+    "environment": "Environment",
+    "model": "Model",
+    "provider": "Provider",
+    "service_tier": "Service tier",
+}
+
+STATES = {
+    "ok": Mark("", "within", "calm"),
+    "within": Mark("", "within", "calm"),
+    "warn": Mark("△", "near soft limit", "near"),
+    "soft": Mark("▲", "over soft limit", "over"),
+    "hard": Mark("▲", "over hard limit", "over"),
+    "projected": Mark("△", "forecast over hard limit", "near"),
+    "over": Mark("▲", "over", "over"),
+    "page": Mark("●", "page", "over"),
+    "ticket": Mark("▲", "ticket", "near"),
+    "info": Mark("", "info", "calm"),
+}
+
+
+def segment(name: str) -> str:
+    """The reader's word for a prompt segment."""
+    return SEGMENTS.get(name, name)
+
+
+def dimension(name: str) -> str:
+    """The reader's word for a dimension."""
+    return DIMENSIONS.get(name, name.replace("_", " ").capitalize())
+
+
+def state(name: str) -> Mark:
+    """Sign, word and tone of a state; a state unknown here keeps its own name."""
+    return STATES.get(name, Mark("", name.replace("_", " "), "calm"))
