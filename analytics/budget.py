@@ -1,0 +1,362 @@
+"""The state of each budget counter, and what about it somebody must hear of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from analytics import forecast
+from analytics import period as calendar
+from analytics.attribution import TOKENS, ZERO
+from analytics.period import Period, aware, naive
+from analytics.plan import EACH, Budget, BudgetUnit
+from ledger import units
+from ledger.figures import Finding, Scope, Severity
+from ledger.frames import BUDGETS, USD, checked
+from ledger.frames import UTC as STORED
+
+BURN_HOURS = (1, 6, 24, 72)
+STALE_AFTER = timedelta(hours=26)
+_WARN_AT = Decimal("0.8")
+# Below this much of the budget a burst is not worth waking anybody, whatever its rate.
+_BURN_FROM_SHARE = 0.05
+_SCALE = Decimal("1e-12")
+_UTC = ZoneInfo("UTC")
+
+
+class BudgetState(StrEnum):
+    """How a counter stands against its limits, the gravest that holds."""
+
+    HARD = "hard"
+    SOFT = "soft"
+    PROJECTED = "projected"
+    WARN = "warn"
+    OK = "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class BurnRule:
+    """A rate of spend over some hours, in multiples of what the budget allows for them."""
+
+    hours: int
+    rate: float
+    severity: Severity
+    only_if_projected: bool = False
+
+
+BURN_RULES = (
+    BurnRule(1, 14.4, Severity.PAGE),
+    BurnRule(6, 6.0, Severity.PAGE),
+    BurnRule(24, 3.0, Severity.TICKET),
+    BurnRule(72, 1.5, Severity.TICKET, only_if_projected=True),
+)
+
+# What a counter adds up, a row a bucket.
+_NO_ROWS = pl.DataFrame(schema={"bucket": STORED, "amount": USD, "unpriced_requests": pl.Int64})
+
+
+@dataclass(frozen=True, slots=True)
+class _Counter:
+    """One budget on one value, with its own rows: `amount` and `unpriced_requests` a bucket."""
+
+    budget: Budget
+    value: str | None
+    rows: pl.DataFrame
+
+
+def is_stale(last_data: datetime | None, now: datetime) -> bool:
+    """Nothing has come in for so long that the books cannot be trusted to be complete."""
+    return last_data is None or now - last_data > STALE_AFTER
+
+
+def states(
+    rollup: pl.DataFrame,
+    budgets: Sequence[Budget],
+    now: datetime,
+    zone: ZoneInfo,
+    last_data: datetime | None,
+) -> pl.DataFrame:
+    """One row per counter of the period that `now` lies in, as BUDGETS, in the order of the budgets.
+
+    A budget for `*` has a counter for each value in the rollup that has no budget of its own for the same
+    period and unit. `spent` is NULL where the data is stale and the period has no rows: no confident zero.
+    Burn is spend over the last N hours ÷ what the limit allows for N hours, NULL where a period is shorter.
+    """
+    stale = is_stale(last_data, now)
+    past = rollup.filter(pl.col("bucket") < naive(now))
+    rows = [_state(counter, now, zone, stale) for counter in _counters(past, budgets)]
+    return checked(pl.DataFrame(rows, schema=BUDGETS, orient="row"), BUDGETS, "budgets")
+
+
+def _counters(rollup: pl.DataFrame, budgets: Sequence[Budget]) -> Iterator[_Counter]:
+    parts = {
+        (dimension, unit): _parts(rollup, dimension, unit)
+        for dimension, unit in sorted({(b.dimension or "", b.unit) for b in budgets})
+    }
+    own = {(b.dimension, b.value, b.period, b.unit) for b in budgets}
+    for budget in budgets:
+        by_value = parts[budget.dimension or "", budget.unit]
+        if budget.value != EACH or budget.dimension is None:
+            value = budget.value if budget.dimension else None
+            yield _Counter(budget, value, by_value.get(value, _NO_ROWS))
+            continue
+        for value in sorted(name for name in by_value if name is not None):
+            if (budget.dimension, value, budget.period, budget.unit) not in own:
+                yield _Counter(budget, value, by_value[value])
+
+
+def _parts(rollup: pl.DataFrame, dimension: str, unit: str) -> dict[str | None, pl.DataFrame]:
+    """The rows of each value of a dimension, one a bucket; all rows under None for no dimension."""
+    amount = TOKENS.sum().cast(USD) if unit == BudgetUnit.TOKENS else pl.col("cost_usd").sum()
+    value = pl.col(dimension) if dimension else pl.lit(None, pl.String)
+    sums = rollup.group_by("bucket", value.alias("value")).agg(
+        amount=amount, unpriced_requests=pl.col("unpriced_requests").sum()
+    )
+    parts = sums.sort("bucket").partition_by("value", as_dict=True, include_key=False)
+    return {key[0]: rows for key, rows in parts.items()}
+
+
+def _state(counter: _Counter, now: datetime, zone: ZoneInfo, stale: bool) -> dict[str, object]:
+    budget = counter.budget
+    span = calendar.of(budget.period, now.astimezone(zone).date(), zone)
+    current = _since(counter.rows, span.start)
+    spent = None if stale and current.is_empty() else _amount(current)
+    ahead = forecast.from_buckets(counter.rows, span, now, zone)
+    return {
+        "budget": budget.name,
+        "dimension": budget.dimension,
+        "value": counter.value,
+        "period": budget.period,
+        "period_start": naive(span.start),
+        "period_end": naive(span.end),
+        "unit": str(budget.unit),
+        "spent": spent,
+        "soft": budget.soft,
+        "hard": budget.hard,
+        "used_share": _ratio(spent, budget.limit),
+        "forecast": None if spent is None else ahead.value,
+        "forecast_low": None if spent is None else ahead.low,
+        "forecast_high": None if spent is None else ahead.high,
+        **{f"burn_{hours}h": _burn(counter, span, now, hours) for hours in BURN_HOURS},
+        "state": _verdict(budget, spent, ahead.value).value,
+        "stale": stale,
+        "unpriced_requests": int(current["unpriced_requests"].sum()),
+    }
+
+
+def _since(rows: pl.DataFrame, start: datetime) -> pl.DataFrame:
+    return rows.filter(pl.col("bucket") >= naive(start))
+
+
+def _amount(rows: pl.DataFrame) -> Decimal:
+    return Decimal(rows["amount"].sum() or 0)
+
+
+def _ratio(part: Decimal | None, whole: Decimal | None) -> float | None:
+    return None if part is None or not whole else float(part / whole)
+
+
+def _burn(counter: _Counter, span: Period, now: datetime, hours: int) -> float | None:
+    limit = counter.budget.limit
+    if limit is None or span.hours < hours:
+        return None
+    recent = _amount(_since(counter.rows, quarter(now) - timedelta(hours=hours)))
+    return _ratio(recent, limit * Decimal(hours) / Decimal(span.hours))
+
+
+def quarter(moment: datetime) -> datetime:
+    """The moment, back to the quarter of an hour: the rollup's grain."""
+    return moment - timedelta(
+        minutes=moment.minute % 15, seconds=moment.second, microseconds=moment.microsecond
+    )
+
+
+def _verdict(budget: Budget, spent: Decimal | None, ahead: Decimal | None) -> BudgetState:
+    if spent is None:
+        return BudgetState.OK
+    first_limit = budget.soft if budget.soft is not None else budget.hard
+    reached = {
+        BudgetState.HARD: _reached(spent, budget.hard),
+        BudgetState.SOFT: _reached(spent, budget.soft),
+        BudgetState.PROJECTED: budget.hard is not None and ahead is not None and ahead > budget.hard,
+        BudgetState.WARN: first_limit is not None and spent >= _WARN_AT * first_limit,
+    }
+    return next((state for state, holds in reached.items() if holds), BudgetState.OK)
+
+
+def _reached(spent: Decimal, limit: Decimal | None) -> bool:
+    return limit is not None and spent >= limit
+
+
+def findings(states: pl.DataFrame, now: datetime, rollup: pl.DataFrame | None = None) -> list[Finding]:
+    """What the counters' states call for: pages for a hard limit and fast burn, tickets for soft and slow.
+
+    The rules are `budget_hard`, `budget_soft` and `budget_burn`. A hard limit reached mutes the counter's
+    other findings. With the rollup, `since` is when the limit was crossed; without it, when the period
+    began. Of several budgets on one scope the fullest speaks.
+    """
+    found = [finding for row in _rows(states) for finding in _of_counter(row, now, rollup)]
+    kept: dict[tuple[str, Scope], tuple[float, Finding]] = {}
+    for fullness, finding in found:
+        key = (finding.rule, finding.scope)
+        if key not in kept or kept[key][0] < fullness:
+            kept[key] = (fullness, finding)
+    return [finding for _, finding in kept.values()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """One row of BUDGETS, typed."""
+
+    budget: str
+    dimension: str | None
+    value: str | None
+    period: str
+    start: datetime
+    end: datetime
+    unit: str
+    spent: Decimal
+    soft: Decimal | None
+    hard: Decimal | None
+    used_share: float
+    forecast: Decimal | None
+    burns: Mapping[int, float]
+    unpriced: int
+
+    @property
+    def limit(self) -> Decimal:
+        return self.hard if self.hard is not None else (self.soft or ZERO)
+
+    def written(self, amount: Decimal | None) -> str:
+        """An amount in the budget's unit."""
+        if self.unit == BudgetUnit.TOKENS:
+            return f"{units.tokens(None if amount is None else int(amount))} tokens"
+        return units.money(amount)
+
+
+def _rows(states: pl.DataFrame) -> Iterator[_Standing]:
+    """The counters whose spend is known and limited."""
+    for row in states.iter_rows(named=True):
+        if row["spent"] is not None and row["used_share"] is not None:
+            yield _standing(row)
+
+
+def _standing(row: Mapping[str, Any]) -> _Standing:
+    burns = {hours: row[f"burn_{hours}h"] for hours in BURN_HOURS}
+    return _Standing(
+        budget=row["budget"],
+        dimension=row["dimension"],
+        value=row["value"],
+        period=row["period"],
+        start=aware(row["period_start"]),
+        end=aware(row["period_end"]),
+        unit=row["unit"],
+        spent=row["spent"],
+        soft=row["soft"],
+        hard=row["hard"],
+        used_share=row["used_share"],
+        forecast=row["forecast"],
+        burns={hours: burn for hours, burn in burns.items() if burn is not None},
+        unpriced=row["unpriced_requests"],
+    )
+
+
+def _of_counter(row: _Standing, now: datetime, rollup: pl.DataFrame | None) -> list[tuple[float, Finding]]:
+    if _reached(row.spent, row.hard):
+        return [(row.used_share, _limit_finding(row, "hard", row.hard or ZERO, now, rollup))]
+    found = []
+    if _reached(row.spent, row.soft):
+        found.append((row.used_share, _limit_finding(row, "soft", row.soft or ZERO, now, rollup)))
+    burning = next((rule for rule in BURN_RULES if _burns(row, rule)), None)
+    if burning is not None:
+        found.append((row.burns[burning.hours], _burn_finding(row, burning, now)))
+    return found
+
+
+def _burns(row: _Standing, rule: BurnRule) -> bool:
+    projected = row.forecast is not None and row.forecast > row.limit
+    if rule.only_if_projected and not projected:
+        return False
+    return row.burns.get(rule.hours, 0.0) >= rule.rate and (projected or row.used_share >= _BURN_FROM_SHARE)
+
+
+def _limit_finding(
+    row: _Standing, kind: str, limit: Decimal, now: datetime, rollup: pl.DataFrame | None
+) -> Finding:
+    beyond = row.spent - limit
+    return replace(
+        _finding(row, now, Period(row.start, now), row.spent, limit),
+        rule=f"budget_{kind}",
+        since=crossed_at(_counter_rows(rollup, row), row.start, limit) or row.start,
+        severity=Severity.PAGE if kind == "hard" else Severity.TICKET,
+        summary=(
+            f"{row.written(row.spent)} spent of the {kind} {row.period} budget of {row.written(limit)}"
+            f" ({row.written(beyond)} over)"
+        ),
+        why=_why(row),
+    )
+
+
+def _burn_finding(row: _Standing, rule: BurnRule, now: datetime) -> Finding:
+    start = quarter(now) - timedelta(hours=rule.hours)
+    burn = row.burns[rule.hours]
+    allowed = row.limit * rule.hours / Decimal((row.end - row.start) / timedelta(hours=1))
+    spent = (allowed * Decimal(burn)).quantize(_SCALE)
+    last = "hour" if rule.hours == 1 else f"{rule.hours} hours"
+    return replace(
+        _finding(row, now, Period(start, now), spent, allowed.quantize(_SCALE)),
+        rule="budget_burn",
+        severity=rule.severity,
+        summary=f"{burn:.1f}× the rate of the {row.period} budget over the last {last}",
+        why=(f"{units.share(row.used_share)} of {row.written(row.limit)} used", *_why(row)),
+    )
+
+
+def _finding(row: _Standing, now: datetime, span: Period, spent: Decimal, expected: Decimal) -> Finding:
+    """The parts all budget findings share; dollars are None for a budget of tokens."""
+    in_usd = row.unit == BudgetUnit.USD
+    return Finding(
+        rule="budget",
+        scope=_scope(row),
+        severity=Severity.TICKET,
+        found_at=now,
+        since=span.start,
+        window_start=span.start,
+        window_end=span.end,
+        observed_usd=spent if in_usd else None,
+        expected_usd=expected if in_usd else None,
+        excess_usd=spent - expected if in_usd else None,
+        summary="",
+    )
+
+
+def _scope(row: _Standing) -> Scope:
+    return Scope(**{row.dimension: row.value}) if row.dimension else Scope()
+
+
+def _why(row: _Standing) -> tuple[str, ...]:
+    ahead = () if row.forecast is None else (f"forecast for the {row.period}: {row.written(row.forecast)}",)
+    blind = (f"{row.unpriced} unpriced requests are not in it",) if row.unpriced else ()
+    return (f"budget {row.budget}, {row.period} since {units.instant(row.start, _UTC)} UTC", *ahead, *blind)
+
+
+def _counter_rows(rollup: pl.DataFrame | None, row: _Standing) -> pl.DataFrame:
+    if rollup is None:
+        return _NO_ROWS
+    own = rollup.filter(pl.col(row.dimension) == row.value) if row.dimension else rollup
+    parts = _parts(own, "", row.unit)
+    return parts.get(None, _NO_ROWS)
+
+
+def crossed_at(rows: pl.DataFrame, start: datetime, limit: Decimal) -> datetime | None:
+    """The start of the quarter hour in which the running sum since `start` reached the limit."""
+    running = _since(rows, start).sort("bucket").with_columns(pl.col("amount").cum_sum())
+    reached = running.filter(pl.col("amount") >= limit)["bucket"].min()
+    return aware(reached) if isinstance(reached, datetime) else None

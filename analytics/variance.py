@@ -1,0 +1,180 @@
+"""What requests used against what their envelope expects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+import polars as pl
+
+from analytics.attribution import ZERO, usd_sum
+from analytics.plan import Envelope
+from ledger.frames import ENVELOPES, USD, checked
+from ledger.types import Status
+
+
+class EnvelopeState(StrEnum):
+    """Whether a workflow keeps to its envelope."""
+
+    WITHIN = "within"
+    OVER = "over"
+    NO_DATA = "no data"
+
+
+class Direction(StrEnum):
+    """What of a request an envelope limits."""
+
+    INPUT = "input"
+    OUTPUT = "output"
+    COST = "cost"
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """One direction of one envelope: what is measured, the expected values, the money on that side."""
+
+    envelope: Envelope
+    direction: Direction
+    p50: int | None
+    p95: int | None
+
+
+def envelopes(sizes: pl.DataFrame, declared: Sequence[Envelope]) -> pl.DataFrame:
+    """Observed against expected, one row per envelope and declared direction, as ENVELOPES.
+
+    Only requests with status ok count, each for its most specific envelope. A request is outside above the
+    p95 (cost: above the maximum); one of unknown size is left out. `variance_tokens` is the observed sum
+    less n × the expected p50, NULL without a p50: the variance of the whole workflow. `variance_usd` is
+    the money outside: of each request above its p95, the part of that side's money above the p95. A
+    request's money is parted into sides by unit prices fitted to its model's requests in these sizes.
+    Input and output are `over` when more than 5 % of requests are outside, cost when any is.
+    """
+    parted = with_sides(sizes.filter(pl.col("status") == Status.OK))
+    rows = [
+        _row(_own(parted, envelope, declared), limit) for envelope in declared for limit in _limits(envelope)
+    ]
+    return checked(pl.DataFrame(rows, schema=ENVELOPES, orient="row"), ENVELOPES, "envelopes")
+
+
+def coverage(sizes: pl.DataFrame, declared: Sequence[Envelope]) -> tuple[Decimal, Decimal]:
+    """The money of requests that some envelope covers, and of those that none does."""
+    covered = _covered(declared)
+    return usd_sum(sizes.filter(covered)["cost_usd"]), usd_sum(sizes.filter(~covered)["cost_usd"])
+
+
+def outside_usd(envelope_frame: pl.DataFrame) -> Decimal:
+    """The money outside envelopes: per envelope the larger of its token sides' sum and its cost row's.
+
+    The two measure the same requests, so they are not added.
+    """
+    is_cost = pl.col("direction") == Direction.COST
+    each = envelope_frame.group_by("workflow", "tenant").agg(
+        sides=pl.col("variance_usd").filter(~is_cost).sum(),
+        whole=pl.col("variance_usd").filter(is_cost).sum(),
+    )
+    return usd_sum(each.select(pl.max_horizontal("sides", "whole").alias("outside"))["outside"])
+
+
+def with_sides(sizes: pl.DataFrame) -> pl.DataFrame:
+    """The sizes with `input_usd` and `output_usd`, which sum to `cost_usd`.
+
+    The unit prices are a least-squares fit over each model's requests; where a model's requests cannot
+    tell the two apart, money follows tokens.
+    """
+    taken, given, paid = (
+        pl.col(column).cast(pl.Float64).fill_null(0.0)
+        for column in ("input_tokens", "output_tokens", "cost_usd")
+    )
+    known = sizes.with_columns(x=taken, y=given, c=paid).with_columns(
+        xx=(pl.col("x") ** 2).sum().over("model"),
+        xy=(pl.col("x") * pl.col("y")).sum().over("model"),
+        yy=(pl.col("y") ** 2).sum().over("model"),
+        xc=(pl.col("x") * pl.col("c")).sum().over("model"),
+        yc=(pl.col("y") * pl.col("c")).sum().over("model"),
+    )
+    det = pl.col("xx") * pl.col("yy") - pl.col("xy") ** 2
+    by_input = pl.col("x") * (pl.col("yy") * pl.col("xc") - pl.col("xy") * pl.col("yc")).clip(0.0)
+    by_output = pl.col("y") * (pl.col("xx") * pl.col("yc") - pl.col("xy") * pl.col("xc")).clip(0.0)
+    fitted = (det > 1e-9 * pl.col("xx") * pl.col("yy")) & (by_input + by_output > 0)
+    whole = pl.col("x") + pl.col("y")
+    share = (
+        pl.when(fitted)
+        .then(by_output / (by_input + by_output))
+        .otherwise(pl.when(whole > 0).then(pl.col("y") / whole).otherwise(0.0))
+    )
+    output_usd = pl.col("cost_usd") * share.cast(USD)
+    return known.select(*sizes.columns, output_usd=output_usd).with_columns(
+        input_usd=pl.col("cost_usd") - pl.col("output_usd")
+    )
+
+
+def _covered(declared: Sequence[Envelope]) -> pl.Expr:
+    return pl.any_horizontal(pl.lit(value=False), *(_named(envelope) for envelope in declared))
+
+
+def _named(envelope: Envelope) -> pl.Expr:
+    """The requests an envelope speaks of; a NULL dimension never matches."""
+    of_workflow = pl.col("workflow").eq_missing(pl.lit(envelope.workflow))
+    if envelope.tenant is None:
+        return of_workflow
+    return of_workflow & pl.col("tenant").eq_missing(pl.lit(envelope.tenant))
+
+
+def _own(sizes: pl.DataFrame, envelope: Envelope, declared: Sequence[Envelope]) -> pl.DataFrame:
+    """The requests this envelope decides on: those no narrower one claims."""
+    narrower = [e for e in declared if e.workflow == envelope.workflow and e.tenant is not None]
+    claimed = _covered([] if envelope.tenant is not None else narrower)
+    return sizes.filter(_named(envelope) & ~claimed)
+
+
+def _limits(envelope: Envelope) -> list[_Limit]:
+    limits = []
+    if envelope.input_p50 is not None or envelope.input_p95 is not None:
+        limits.append(_Limit(envelope, Direction.INPUT, envelope.input_p50, envelope.input_p95))
+    if envelope.output_p50 is not None or envelope.output_p95 is not None:
+        limits.append(_Limit(envelope, Direction.OUTPUT, envelope.output_p50, envelope.output_p95))
+    if envelope.max_cost_per_request_usd is not None:
+        limits.append(_Limit(envelope, Direction.COST, None, None))
+    return limits
+
+
+def _row(own: pl.DataFrame, limit: _Limit) -> dict[str, object]:
+    envelope = limit.envelope
+    head = {"workflow": envelope.workflow, "tenant": envelope.tenant, "direction": limit.direction.value}
+    if limit.direction is Direction.COST:
+        return head | _cost_row(own["cost_usd"].drop_nulls(), envelope.max_cost_per_request_usd or ZERO)
+    return head | _token_row(own, limit)
+
+
+def _cost_row(costs: pl.Series, most: Decimal) -> dict[str, object]:
+    over = costs.filter(costs > most)
+    beyond = usd_sum(over) - most * over.len()
+    return _counts(costs.len(), over.len(), tolerated=0.0) | {"variance_usd": beyond}
+
+
+def _token_row(own: pl.DataFrame, limit: _Limit) -> dict[str, object]:
+    column = f"{limit.direction}_tokens"
+    known = own.filter(pl.col(column).is_not_null())
+    used = known[column]
+    over = known.filter(pl.col(column) > limit.p95) if limit.p95 is not None else known.clear()
+    beyond = (1 - pl.lit(limit.p95, pl.Float64) / pl.col(column)).cast(USD)
+    outside = over.select((pl.col(f"{limit.direction}_usd") * beyond).alias("usd"))["usd"]
+    return _counts(used.len(), over.height, tolerated=0.05) | {
+        "expected_p50": limit.p50,
+        "expected_p95": limit.p95,
+        "observed_p50": used.quantile(0.50, "linear"),
+        "observed_p95": used.quantile(0.95, "linear"),
+        "variance_tokens": None if limit.p50 is None else int(used.sum()) - used.len() * limit.p50,
+        "variance_usd": usd_sum(outside),
+    }
+
+
+def _counts(requests: int, outside: int, *, tolerated: float) -> dict[str, object]:
+    share = outside / requests if requests else None
+    if share is None:
+        state = EnvelopeState.NO_DATA
+    else:
+        state = EnvelopeState.OVER if share > tolerated else EnvelopeState.WITHIN
+    return {"requests": requests, "outside_requests": outside, "outside_share": share, "state": state.value}

@@ -1,0 +1,153 @@
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import polars as pl
+import pytest
+
+from analytics import budget
+from analytics.plan import Budget
+from ledger.figures import Scope, Severity
+
+ZONE = ZoneInfo("UTC")
+NOW = datetime(2026, 10, 16, tzinfo=UTC)
+
+
+def acme(soft: str | None, hard: str | None, **more: str) -> Budget:
+    limits = [None if amount is None else Decimal(amount) for amount in (soft, hard)]
+    return Budget(
+        "acme-month", "tenant", "acme", more.get("period", "month"), *limits, more.get("unit", "usd")
+    )
+
+
+def states(rollup: pl.DataFrame, *budgets: Budget, last_data: datetime | None = NOW) -> pl.DataFrame:
+    return budget.states(rollup, budgets, NOW, ZONE, last_data)
+
+
+def spent(usd: str, hours_ago: float = 200, **more: object) -> dict:
+    return {"bucket": NOW - timedelta(hours=hours_ago), "cost_usd": usd, **more}
+
+
+@pytest.mark.parametrize(
+    ("usd", "state"),
+    [("10", "ok"), ("80", "warn"), ("100", "soft"), ("150", "soft"), ("200", "hard")],
+)
+def test_the_gravest_limit_reached_names_the_state(rollup_frame, usd: str, state: str) -> None:
+    # All of it on the first day of the month, so that the forecast stays below the hard limit.
+    rollup = rollup_frame([spent("0", 24 * 15), spent(usd, 24 * 14)])
+    frame = states(rollup, acme("100", "100000" if state != "hard" else "200"))
+    assert frame["state"].item() == state
+
+
+def test_a_forecast_beyond_the_hard_limit_is_projected(rollup_frame) -> None:
+    # $60 in half of the month: about $124 at its end.
+    rollup = rollup_frame([spent("4", 24 * day - 1) for day in range(1, 16)])
+    row = states(rollup, acme(None, "100")).row(0, named=True)
+    assert row["state"] == "projected"
+    assert row["forecast"] > 120
+
+
+def test_used_share_is_of_the_hard_limit(rollup_frame) -> None:
+    assert states(rollup_frame([spent("50")]), acme("100", "200"))["used_share"].item() == 0.25
+
+
+def test_burn_compares_an_hour_with_what_the_budget_allows_for_it(rollup_frame) -> None:
+    # October has 744 hours: $744 allow one dollar an hour.
+    rollup = rollup_frame([spent("15", 0.5), spent("9", 5)])
+    row = states(rollup, acme(None, "744")).row(0, named=True)
+    assert (row["burn_1h"], row["burn_6h"], row["burn_24h"]) == (15.0, 4.0, 1.0)
+
+
+def test_burn_longer_than_the_period_is_unknown(rollup_frame) -> None:
+    row = states(rollup_frame([spent("15", 0.5)]), acme(None, "10", period="day")).row(0, named=True)
+    assert row["burn_72h"] is None
+
+
+def test_a_star_counts_each_value_but_those_with_a_budget_of_their_own(rollup_frame) -> None:
+    rollup = rollup_frame([spent("1", tenant=name) for name in ("b", "acme", "a", None)])
+    each = Budget("each", "tenant", "*", "month", None, Decimal(5))
+    frame = states(rollup, each, acme(None, "9"))
+    assert frame.select("budget", "value").rows() == [("each", "a"), ("each", "b"), ("acme-month", "acme")]
+
+
+def test_a_budget_of_all_spend_counts_the_unattributed_too(rollup_frame) -> None:
+    rollup = rollup_frame([spent("1", tenant=None), spent("2")])
+    frame = states(rollup, Budget("all", None, None, "month", None, Decimal(9)))
+    assert frame["spent"].to_list() == [3]
+
+
+def test_stale_books_without_rows_are_unknown_not_zero(rollup_frame) -> None:
+    row = states(rollup_frame([]), acme("1", "2"), last_data=NOW - timedelta(hours=27)).row(0, named=True)
+    assert (row["spent"], row["used_share"], row["stale"], row["state"]) == (None, None, True, "ok")
+
+
+def test_fresh_books_without_rows_are_zero(rollup_frame) -> None:
+    row = states(rollup_frame([]), acme("1", "2")).row(0, named=True)
+    assert (row["spent"], row["stale"]) == (0, False)
+
+
+def test_a_budget_of_tokens_counts_every_bucket(rollup_frame) -> None:
+    rollup = rollup_frame([spent("1", input_tokens=10, cache_read_tokens=20, output_tokens=5)])
+    row = states(rollup, acme(None, "70", unit="tokens")).row(0, named=True)
+    assert (row["spent"], row["unit"], row["used_share"]) == (35, "tokens", 0.5)
+
+
+def test_days_end_at_the_zones_midnight(rollup_frame) -> None:
+    rollup = rollup_frame([spent("1", 2), spent("5", 20)])
+    kolkata = budget.states(rollup, [acme(None, "9", period="day")], NOW, ZoneInfo("Asia/Kolkata"), NOW)
+    # Midnight in Kolkata was 18:30 UTC.
+    assert kolkata["spent"].item() == 1
+
+
+def found(rollup: pl.DataFrame, *budgets: Budget) -> list:
+    return budget.findings(states(rollup, *budgets), NOW, rollup)
+
+
+def test_a_hard_limit_pages_and_mutes_the_soft_one(rollup_frame) -> None:
+    (finding,) = found(rollup_frame([spent("300", 48), spent("5", 24)]), acme("100", "200"))
+    assert (finding.rule, finding.severity, finding.scope) == (
+        "budget_hard",
+        Severity.PAGE,
+        Scope(tenant="acme"),
+    )
+    assert (finding.observed_usd, finding.expected_usd, finding.excess_usd) == (305, 200, 105)
+    assert finding.since == NOW - timedelta(hours=48)
+
+
+def test_a_soft_limit_is_a_ticket(rollup_frame) -> None:
+    (finding,) = found(rollup_frame([spent("110")]), acme("100", "2000"))
+    assert (finding.rule, finding.severity) == ("budget_soft", Severity.TICKET)
+    assert finding.summary == "$110.00 spent of the soft month budget of $100.00 ($10.00 over)"
+
+
+def test_a_fast_burn_pages_before_any_limit(rollup_frame) -> None:
+    (finding,) = found(rollup_frame([spent("50", 0.5)]), acme(None, "744"))
+    assert (finding.rule, finding.severity) == ("budget_burn", Severity.PAGE)
+    assert finding.summary == "50.0× the rate of the month budget over the last hour"
+    assert (finding.observed_usd, finding.expected_usd, finding.excess_usd) == (50, 1, 49)
+
+
+def test_a_slow_burn_is_a_ticket(rollup_frame) -> None:
+    (finding,) = found(rollup_frame([spent("80", 20)]), acme(None, "744"))
+    assert (finding.rule, finding.severity) == ("budget_burn", Severity.TICKET)
+
+
+def test_a_burst_that_hardly_touches_the_budget_is_not_told(rollup_frame) -> None:
+    rollup = rollup_frame([*(spent("0.01", 24 * day) for day in range(1, 29)), spent("20", 0.5)])
+    assert found(rollup, acme(None, "744")) == []
+
+
+def test_two_budgets_on_one_scope_speak_once(rollup_frame) -> None:
+    daily = Budget("acme-day", "tenant", "acme", "day", None, Decimal(1))
+    (finding,) = budget.findings(
+        budget.states(
+            rollup_frame([spent("300", 3)]), [acme(None, "200"), daily], NOW - timedelta(hours=1), ZONE, NOW
+        ),
+        NOW,
+    )
+    assert finding.expected_usd == 1
+
+
+def test_unknown_spend_finds_nothing(rollup_frame) -> None:
+    frame = states(rollup_frame([]), acme("0", "0"), last_data=None)
+    assert budget.findings(frame, NOW) == []

@@ -1,0 +1,99 @@
+from decimal import Decimal
+
+import pytest
+
+from analytics import variance
+from analytics.plan import Envelope
+
+CHAT = Envelope("chat", input_p50=100, input_p95=200)
+
+
+def request(input_tokens: int | None, output_tokens: int | None, cost: str, **more: object) -> dict:
+    return {"input_tokens": input_tokens, "output_tokens": output_tokens, "cost_usd": cost, **more}
+
+
+def test_token_variance_is_the_whole_workflows_against_its_median(sizes_frame) -> None:
+    sizes = sizes_frame([request(90, 0, "0"), request(150, 0, "0"), request(400, 0, "0")])
+    row = variance.envelopes(sizes, [CHAT]).row(0, named=True)
+    assert (row["requests"], row["variance_tokens"], row["outside_requests"]) == (3, 640 - 300, 1)
+
+
+def test_money_outside_is_what_lies_above_the_p95(sizes_frame) -> None:
+    # 400 tokens for $0.40, of which 200 lie above the p95.
+    sizes = sizes_frame([request(100, 0, "0.1"), request(400, 0, "0.4")])
+    row = variance.envelopes(sizes, [CHAT]).row(0, named=True)
+    assert row["variance_usd"] == Decimal("0.2")
+
+
+def test_money_is_parted_by_the_models_own_prices(sizes_frame) -> None:
+    # $1 a thousand in, $4 a thousand out: the side of the answer is 4 × 0.1 = $0.40.
+    sizes = sizes_frame([request(200, 100, "0.6"), request(100, 200, "0.9"), request(300, 50, "0.5")])
+    sides = variance.with_sides(sizes)
+    assert [round(usd, 9) for usd in sides["output_usd"]] == [Decimal("0.4"), Decimal("0.8"), Decimal("0.2")]
+    assert (sides["input_usd"] + sides["output_usd"]).to_list() == sizes["cost_usd"].to_list()
+
+
+def test_requests_all_alike_have_money_parted_by_tokens(sizes_frame) -> None:
+    sides = variance.with_sides(sizes_frame([request(300, 100, "0.4"), request(300, 100, "0.4")]))
+    assert sides["output_usd"].to_list() == [Decimal("0.1"), Decimal("0.1")]
+
+
+def test_a_request_over_the_maximum_is_outside_by_what_it_cost_more(sizes_frame) -> None:
+    envelope = Envelope("chat", max_cost_per_request_usd=Decimal("0.02"))
+    row = variance.envelopes(sizes_frame([request(1, 1, "0.05"), request(1, 1, "0.01")]), [envelope]).row(
+        0, named=True
+    )
+    assert (row["direction"], row["variance_usd"], row["state"]) == ("cost", Decimal("0.03"), "over")
+    assert row["variance_tokens"] is None
+
+
+def test_one_request_in_twenty_may_lie_above_a_p95(sizes_frame) -> None:
+    within = sizes_frame([request(201, 0, "0")] + [request(50, 0, "0")] * 19)
+    over = sizes_frame([request(201, 0, "0")] * 2 + [request(50, 0, "0")] * 18)
+    assert variance.envelopes(within, [CHAT])["state"].item() == "within"
+    assert variance.envelopes(over, [CHAT])["state"].item() == "over"
+
+
+def test_failed_requests_and_unknown_sizes_are_left_out(sizes_frame) -> None:
+    sizes = sizes_frame([request(400, 0, "1", status="error"), request(None, None, "0"), request(50, 0, "0")])
+    row = variance.envelopes(sizes, [CHAT]).row(0, named=True)
+    assert (row["requests"], row["outside_requests"], row["state"]) == (1, 0, "within")
+
+
+def test_a_workflow_without_requests_has_no_verdict(sizes_frame) -> None:
+    row = variance.envelopes(sizes_frame([]), [CHAT]).row(0, named=True)
+    assert (row["requests"], row["outside_share"], row["observed_p95"], row["state"]) == (
+        0,
+        None,
+        None,
+        "no data",
+    )
+
+
+def test_a_tenants_own_envelope_goes_before_the_workflows(sizes_frame) -> None:
+    declared = [CHAT, Envelope("chat", "big", input_p50=1000, input_p95=2000)]
+    frame = variance.envelopes(
+        sizes_frame([request(900, 0, "1", tenant="big"), request(50, 0, "1")]), declared
+    )
+    assert frame["requests"].to_list() == [1, 1]
+    assert frame["outside_requests"].to_list() == [0, 0]
+
+
+def test_coverage_parts_all_money(sizes_frame) -> None:
+    sizes = sizes_frame(
+        [request(1, 1, "2"), request(1, 1, "3", workflow="other"), request(1, 1, "4", workflow=None)]
+    )
+    assert variance.coverage(sizes, [CHAT]) == (2, 7)
+    assert variance.coverage(sizes, []) == (0, 9)
+
+
+def test_money_outside_is_not_counted_twice_for_size_and_cost(sizes_frame) -> None:
+    envelope = Envelope("chat", input_p50=100, input_p95=200, max_cost_per_request_usd=Decimal("0.1"))
+    frame = variance.envelopes(sizes_frame([request(400, 0, "0.4")]), [envelope])
+    assert frame["variance_usd"].to_list() == [Decimal("0.2"), Decimal("0.3")]
+    assert variance.outside_usd(frame) == Decimal("0.3")
+
+
+@pytest.mark.parametrize("declared", [[], [Envelope("chat")]])
+def test_nothing_declared_gives_no_rows(sizes_frame, declared: list[Envelope]) -> None:
+    assert variance.envelopes(sizes_frame([request(1, 1, "1")]), declared).is_empty()
