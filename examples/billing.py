@@ -6,9 +6,10 @@ from random import Random
 
 from collector.counting import count
 from collector.formats import FORMATS
-from examples import wire
-from examples.shapes import Call, Wire
+from examples import proxy, wire
+from examples.shapes import Call, Route
 from examples.wire import Billed
+from ledger.types import Request
 
 # No public rule gives these providers' exact counts: theirs lie a few percent beside ours.
 _INEXACT = ("claude", "gemini", "house")
@@ -27,13 +28,18 @@ def bill(call: Call, rng: Random) -> Billed:
 
 
 def _counted(call: Call, rng: Random) -> tuple[int, int]:
-    api = wire.APIS[call.cell.wire]
-    record = {"url": api.url, "request": api.request(call), "response": api.response(call, None, Random(0))}
-    if call.cell.wire is Wire.GEMINI:
-        record["model"] = call.cell.model
-    counted = count(FORMATS["pair"].read(record))
+    counted = count(_as_logged(call))
     noise = rng.uniform(0.97, 1.04) if call.cell.model.startswith(_INEXACT) else 1.0
     return round((counted.input_tokens or 0) * noise), round((counted.output_tokens or 0) * noise)
+
+
+def _as_logged(call: Call) -> Request:
+    """Read the call as it will stand in its log, the usage aside."""
+    if call.cell.route is Route.LITELLM:
+        return FORMATS["litellm"].read(proxy.record(call, Billed(0, 0), Random(0)))
+    api = wire.APIS[call.cell.wire]
+    bodies = {"request": api.request(call), "response": api.response(call, None, Random(0))}
+    return FORMATS["pair"].read({"url": api.url, "model": call.cell.model, **bodies})
 
 
 def _unseen(rng: Random) -> Billed:

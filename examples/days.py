@@ -21,6 +21,8 @@ FATES = (
     (Fate.CANCELLED, 0.002),
 )
 UNATTRIBUTED = 0.016
+# Streams that end without their usage: a mobile client that never asks for it, a recorder that cuts it off.
+SILENT = {("lumen-travel", "support-bot"): 0.3, ("pinecrest-clinic", "meeting-notes"): 0.15}
 RUNAWAY_CALLS = 130
 RUNAWAY_FROM_HOUR = 14
 RUNAWAY_HOURS = 6
@@ -60,8 +62,7 @@ def _start(rng: Random, cell: Cell, day: date) -> datetime:
 
 def _call(rng: Random, cell: Cell, ts: datetime, env: str, beat: Beat, attributed: bool) -> Call:
     streamed = _streams(cell) and rng.random() < 0.7
-    # One tenant's mobile client never asks for the usage of its streams.
-    silent = streamed and cell.tenant == "lumen-travel" and rng.random() < 0.3
+    silent = streamed and rng.random() < SILENT.get((cell.tenant, cell.workflow), 0.0)
     reads, writes = _cache(rng, cell, beat)
     return Call(
         cell,

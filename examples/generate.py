@@ -60,7 +60,9 @@ def _write_day(out: Path, day: date, seed: int, scale: float) -> tuple[int, int]
     gateway_lines = [(call.ts, line) for call, line in lines if call.cell.route is Route.GATEWAY]
     proxy_lines = [line for call, line in lines if call.cell.route is Route.LITELLM]
     flawed = broken_lines() if day == LAST_DAY else []
-    _write_gz(out / f"gateway-{day}.jsonl.gz", [line for _, line in gateway_lines] + flawed)
+    # A crash in mid-line leaves no newline at the end.
+    end = b"" if flawed else b"\n"
+    _write_gz(out / f"gateway-{day}.jsonl.gz", [line for _, line in gateway_lines] + flawed, end)
     _write(out / f"litellm-{day}.jsonl", proxy_lines)
     _write(out / f"tollbook-{day}.jsonl", [_encode(flat.record(day, seed))])
     if day == RESHIPPED_DAY:
@@ -87,10 +89,10 @@ def _write(path: Path, lines: Iterable[bytes]) -> None:
     path.write_bytes(b"".join(line + b"\n" for line in lines))
 
 
-def _write_gz(path: Path, lines: Sequence[bytes]) -> None:
+def _write_gz(path: Path, lines: Sequence[bytes], end: bytes = b"\n") -> None:
     # No name and no time in the header: the same lines give the same file.
     with path.open("wb") as file, gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed:
-        packed.write(b"\n".join(lines) + b"\n")
+        packed.write(b"\n".join(lines) + end)
 
 
 if __name__ == "__main__":

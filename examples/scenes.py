@@ -14,7 +14,7 @@ from examples.shapes import Ask, Cell, Reply, ToolCall, Turn
 
 ARTICLES_BEFORE = 8
 ARTICLES_AFTER = 17
-SENTENCES_PER_ARTICLE = {"en": 10, "de": 10, "ja": 11}
+SENTENCES_PER_ARTICLE = {"en": 11, "de": 10}
 RUNAWAY_MEMORY = 12
 
 

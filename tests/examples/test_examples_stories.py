@@ -8,6 +8,7 @@ import json
 import statistics
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -173,3 +174,17 @@ def test_a_model_without_a_list_price_appears(tmp_path):
     assert any(
         r["request"].get("model") == "house-llama-70b" for r in _calls(logs, tenant="pinecrest-clinic")
     )
+
+
+def test_every_workflow_of_the_month_has_an_envelope(logs):
+    settings = tomllib.loads((ROOT / "examples" / "tollbook.toml").read_text(encoding="utf-8"))
+    used = {r["metadata"]["workflow"] for r in _calls(logs) if "workflow" in r["metadata"]}
+    used |= {r["request_tags"][0].split(":")[1] for r in _objects(logs, "litellm-*.jsonl")}
+    assert {envelope["workflow"] for envelope in settings["envelope"]} == used
+
+
+def test_every_tenant_of_the_month_has_a_budget(logs):
+    settings = tomllib.loads((ROOT / "examples" / "tollbook.toml").read_text(encoding="utf-8"))
+    used = {r["metadata"]["tenant"] for r in _calls(logs) if "tenant" in r["metadata"]}
+    used |= {r["metadata"]["user_api_key_team_alias"] for r in _objects(logs, "litellm-*.jsonl")}
+    assert {budget["tenant"] for budget in settings["budget"]} - {"*"} == used
