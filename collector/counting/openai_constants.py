@@ -54,6 +54,7 @@ _RESPONSES = replace(
     tools_beside_system=-3,
     tools_alone=-3,
     call=3,
+    further_call=1,
     parallel=False,
     schema_alone=1,
     schema_beside_system=1,
@@ -62,7 +63,13 @@ _RESPONSES = replace(
 )
 _RESPONSES_O = replace(_RESPONSES, base=2, plain_assistant=2)
 _RESPONSES_5 = replace(
-    _RESPONSES_O, tools_beside_system=3, tools_alone=3, call=9, schema_alone=0, schema_beside_system=0
+    _RESPONSES_O,
+    tools_beside_system=3,
+    tools_alone=3,
+    call=9,
+    further_call=6,
+    schema_alone=0,
+    schema_beside_system=0,
 )
 
 _FRAMINGS: tuple[tuple[Api, str, Framing], ...] = (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from collector.counting.images import image_tokens
 from collector.counting.openai_constants import Framing, framing, hidden_tokens
@@ -51,7 +52,7 @@ def _parallel_calls(calls: Sequence[Part], tally: Tally) -> int:
         f'{{"recipient_name":"functions.{call.name}","parameters":{compact_arguments(call.text)}}}'
         for call in calls
     )
-    return 1 + tally.n(" to=multi_tool_use.parallel") + tally.n(f'{{"tool_uses":[{uses}]}}')
+    return tally.n(" to=multi_tool_use.parallel") + tally.n(f'{{"tool_uses":[{uses}]}}')
 
 
 def _calls(labelled: Labelled, calls: Sequence[Part], constants: Framing, tally: Tally) -> None:
@@ -112,6 +113,22 @@ def _joined_results(labelled: Sequence[Labelled], tally: Tally) -> None:
     tally.put(labelled[0].segment, tally.n(repr(texts)))
 
 
+def _only_calls(labelled: Labelled) -> bool:
+    parts = labelled.message.parts
+    return bool(parts) and all(part.kind is PartKind.TOOL_CALL for part in parts)
+
+
+def _gathered(labelled: Sequence[Labelled]) -> Iterator[Labelled]:
+    """Responses logs each call as an item of its own: those in a row were one parallel call."""
+    for only_calls, run in groupby(labelled, key=_only_calls):
+        if not only_calls:
+            yield from run
+            continue
+        first, *more = run
+        parts = (*first.message.parts, *(part for one in more for part in one.message.parts))
+        yield replace(first, message=replace(first.message, parts=parts))
+
+
 def _groups(labelled: Sequence[Labelled], parallel: bool) -> Iterator[Sequence[Labelled]]:
     """Messages one by one, but the results that follow a parallel call together."""
     index = 0
@@ -125,7 +142,7 @@ def _groups(labelled: Sequence[Labelled], parallel: bool) -> Iterator[Sequence[L
 
 
 def _messages(labelled: Sequence[Labelled], call: _Call, tally: Tally) -> None:
-    for group in _groups(labelled, call.framing.parallel):
+    for group in _groups(list(_gathered(labelled)), call.framing.parallel):
         if len(group) > 1 and _only_result(group[0]):
             _joined_results(group, tally)
         else:
@@ -141,7 +158,8 @@ def _system_text(labelled: Sequence[Labelled]) -> str | None:
 def _tools(rendered: Sequence[Rendered], system: str | None, constants: Framing, tally: Tally) -> str:
     """The tools stand in the first system message; return its whole text, whose seams are counted once."""
     text = namespace(rendered)
-    tally.partial = tally.partial or not all(tool.exact for tool in rendered)
+    tally.partial = tally.partial or not all(tool.whole for tool in rendered)
+    tally.estimated = tally.estimated or not all(tool.sure for tool in rendered)
     if system is None:
         tally.put("tools", tally.n(text) + constants.tools_alone)
         return text
@@ -174,21 +192,8 @@ def _definitions(prompt: Prompt, system: str | None, constants: Framing, tally: 
 
 # Keywords that the model is not shown; those OpenAI demands in strict mode and those that only validate.
 _UNSEEN = frozenset(
-    [
-        "additionalProperties",
-        "required",
-        "default",
-        "minimum",
-        "maximum",
-        "exclusiveMinimum",
-        "exclusiveMaximum",
-        "multipleOf",
-        "minItems",
-        "maxItems",
-        "minLength",
-        "maxLength",
-        "pattern",
-    ]
+    {"additionalProperties", "required", "default", "minimum", "maximum", "exclusiveMinimum", "pattern"}
+    | {"exclusiveMaximum", "multipleOf", "minItems", "maxItems", "minLength", "maxLength"}
 )
 _OF_NAMES = frozenset({"properties", "$defs", "definitions"})
 

@@ -21,14 +21,20 @@ _NAMED: Mapping[str, str] = {
 # A schema is a caller's text: references can nest without end or double at every level.
 _DEEPEST: Final = 40
 _MOST_NODES: Final = 20_000
+_UNCONFIRMED = frozenset({"anyOf", "oneOf", "allOf", "format", "const"})
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """One tool's text; not `exact` where its schema was too deep or too large to follow."""
+    """One tool's text.
+
+    Not `whole` where its schema was too deep or too large to follow, not `sure` where it uses what bills
+    have not confirmed: unions, formats, arrays of objects.
+    """
 
     text: str
-    exact: bool
+    whole: bool = True
+    sure: bool = True
 
 
 def compact(value: object) -> str:
@@ -54,11 +60,12 @@ def _list(value: object) -> Sequence[object]:
 class _Renderer:
     """Follows one schema; counts its nodes so that a hostile one stops."""
 
-    __slots__ = ("nodes", "root")
+    __slots__ = ("nodes", "root", "sure")
 
     def __init__(self, root: Mapping[str, object]) -> None:
         self.root = root
         self.nodes = 0
+        self.sure = True
 
     def resolve(self, schema: Mapping[str, object]) -> Mapping[str, object]:
         """Follow a local reference; what stands beside it wins over its target."""
@@ -78,6 +85,7 @@ class _Renderer:
             self.nodes = _MOST_NODES + 1
             return "any"
         schema = self.resolve(_object(value))
+        self.sure = self.sure and not _UNCONFIRMED & schema.keys()
         choices = schema.get("enum")
         if isinstance(choices, list | tuple):
             return " | ".join(json.dumps(choice, ensure_ascii=False) for choice in choices)
@@ -90,9 +98,11 @@ class _Renderer:
         """Write a schema that is neither a choice nor a union."""
         kind = schema.get("type")
         if isinstance(kind, list | tuple):
+            self.sure = False
             return " | ".join(self.type_text({**schema, "type": one}, depth + 1) for one in kind)
         if kind == "array":
             items = schema.get("items")
+            self.sure = self.sure and "properties" not in self.resolve(_object(items))
             return f"{self.type_text(items, depth + 1)}[]" if items else "any[]"
         if kind == "object" or "properties" in schema:
             return self.object_type(schema, depth)
@@ -104,20 +114,18 @@ class _Renderer:
         if not properties:
             return "object"
         required = frozenset(name for name in _list(schema.get("required")) if isinstance(name, str))
-        lines = [self.member(name, value, name in required, depth) for name, value in properties.items()]
-        return "{ " + ",\n".join(lines) + "}"
+        members = [self.member(name, value, name in required, depth) for name, value in properties.items()]
+        return "{ " + "\n".join(members).removesuffix(",") + "}"
 
     def member(self, name: str, value: object, required: bool, depth: int) -> str:
-        """Write one property with its title, description and default."""
+        """Write one property with its notes; its comma stands before a default, which is a comment."""
         schema = self.resolve(_object(value))
         mark = "" if required else "?"
         default = (
-            f", // default: {json.dumps(schema['default'], ensure_ascii=False)}"
-            if "default" in schema
-            else ""
+            f" // default: {json.dumps(schema['default'], ensure_ascii=False)}" if "default" in schema else ""
         )
         notes = _comment(schema.get("title")) + _comment(schema.get("description"))
-        return f"{notes}{name}{mark}: {self.type_text(schema, depth + 1)}{default}"
+        return f"{notes}{name}{mark}: {self.type_text(schema, depth + 1)},{default}"
 
 
 @lru_cache(maxsize=4096)
@@ -126,10 +134,10 @@ def _render(name: str, description: str, schema_json: str) -> Rendered:
     renderer = _Renderer(schema)
     notes = _comment(schema.get("title")) + _comment(description)
     if not _object(schema.get("properties")):
-        return Rendered(f"{notes}type {name} = () => any;\n\n", exact=True)
+        return Rendered(f"{notes}type {name} = () => any;\n\n")
     argument = renderer.object_type(schema, 0)
-    exact = renderer.nodes <= _MOST_NODES
-    return Rendered(f"{notes}type {name} = (_: {argument}) => any;\n\n", exact)
+    whole = renderer.nodes <= _MOST_NODES
+    return Rendered(f"{notes}type {name} = (_: {argument}) => any;\n\n", whole, renderer.sure)
 
 
 def render(tool: Tool) -> Rendered:
@@ -137,7 +145,7 @@ def render(tool: Tool) -> Rendered:
     try:
         return _render(tool.name, tool.description, compact(tool.schema))
     except RecursionError:
-        return Rendered(f"type {tool.name} = () => any;\n\n", exact=False)
+        return Rendered(f"type {tool.name} = () => any;\n\n", whole=False)
 
 
 def namespace(rendered: Sequence[Rendered]) -> str:
