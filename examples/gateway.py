@@ -66,7 +66,7 @@ def _url(call: Call) -> str:
 
 def _metadata(call: Call) -> Json:
     cell = call.cell
-    who = {"tenant": cell.tenant, "workflow": cell.workflow} if call.attributed else {"app": "notebook"}
+    who = {"tenant": cell.tenant, "workflow": cell.workflow} if call.attributed else {"client": "notebook"}
     return {**who, "env": call.env}
 
 
