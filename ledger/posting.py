@@ -41,6 +41,10 @@ PROMPT_VERSIONS = pl.Schema(
 )
 
 
+# A file may be read while its last line is being written: such a reject is dropped when the file is read on.
+UNFINISHED = "unfinished last line: no newline yet and no complete JSON"
+
+
 @dataclass(frozen=True, slots=True)
 class SourcePosition:
     """How far a file has been read: `lines` records in `position` bytes whose digest is `digest`."""
@@ -86,7 +90,7 @@ def post(ledger: Ledger, batch: Batch, contracts: Sequence[Contract], now: datet
     """
     with ledger.transaction():
         outcome = _post_records(ledger, batch, contracts, now)
-        _post_rejects(ledger, batch.rejects)
+        _post_rejects(ledger, batch)
         _post_prompt_versions(ledger, batch.prompt_versions)
         _post_progress(ledger, batch, outcome, now)
     return outcome
@@ -182,10 +186,13 @@ def _write_booked(
         )
 
 
-def _post_rejects(ledger: Ledger, rejects: pl.DataFrame) -> None:
-    if rejects.is_empty():
+def _post_rejects(ledger: Ledger, batch: Batch) -> None:
+    ledger.execute(
+        "DELETE FROM rejects WHERE source_file = ? AND reason = ?", [batch.source_file, UNFINISHED]
+    )
+    if batch.rejects.is_empty():
         return
-    with ledger.scanning("refused", rejects.unique(["record_digest"], keep="first", maintain_order=True)):
+    with ledger.scanning("refused", batch.rejects.unique("record_digest", keep="first", maintain_order=True)):
         ledger.execute(
             "INSERT INTO rejects BY NAME SELECT * FROM refused "
             "WHERE record_digest NOT IN (SELECT record_digest FROM rejects)"

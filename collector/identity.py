@@ -1,0 +1,47 @@
+"""What makes two records the same call: the provider's answer id, the log's call id, or their bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+
+from ledger.types import Request
+
+# Ids as the providers really make them. A test server that answers "chatcmpl-123" to everything must
+# not collapse into one call.
+_REAL_IDS = re.compile(
+    r"""
+      chatcmpl-[A-Za-z0-9]{20,}            # OpenAI chat and most servers that speak it
+    | chatcmpl-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}
+    | cmpl-[A-Za-z0-9]{20,}                # OpenAI legacy completions
+    | resp_[0-9a-f]{32,}                   # OpenAI Responses
+    | msg_[A-Za-z0-9]{20,}                 # Anthropic
+    | msg_(bdrk|vrtx)_[A-Za-z0-9]{20,}     # Anthropic on Bedrock and Vertex
+    | gen-[0-9]{10}-[A-Za-z0-9]{20,}       # OpenRouter
+    | (?=[^ ]*[0-9])(?=[^ ]*[a-z])(?=[^ ]*[A-Z])[A-Za-z0-9_-]{22,24}  # Gemini's responseId
+    """,
+    re.VERBOSE,
+)
+_DIGEST_BYTES = 16
+
+
+def digest(data: bytes) -> bytes:
+    """The first 16 bytes of sha256: what a record, or an id, is known by."""
+    return hashlib.sha256(data).digest()[:_DIGEST_BYTES]
+
+
+def request_id(request: Request, source: str, record_digest: bytes) -> tuple[str, str]:
+    """The ledger's id of the call as UUID text, and what it is made from: response, call or record.
+
+    A gateway's cached answer repeats the id of the answer it repeats, so it goes by its own call id.
+    """
+    if request.response_id and not request.cache_hit and _REAL_IDS.fullmatch(request.response_id):
+        return _uuid(f"response:{request.response_id}".encode()), "response"
+    if request.call_id:
+        return _uuid(f"call:{source}:{request.call_id}".encode()), "call"
+    return _uuid(b"record:" + record_digest), "record"
+
+
+def _uuid(data: bytes) -> str:
+    return str(uuid.UUID(bytes=digest(data)))

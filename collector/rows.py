@@ -1,0 +1,206 @@
+"""Make the ledger's rows of a request: counted, attributed, its people and prompts hashed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
+
+import msgspec
+import polars as pl
+
+from collector.attribution import Dimensions, Rules, attribute
+from collector.counting import count
+from collector.identity import request_id
+from collector.segments import SegmentRules
+from ledger.frames import RECORDS
+from ledger.keys import keyed
+from ledger.posting import PROMPT_VERSIONS
+from ledger.types import Count, CountMethod, Prompt, Request, Usage
+
+_SYSTEM_ROLES = ("system", "developer")
+_VERSION_BYTES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What every record of one source is read with."""
+
+    source: str
+    source_file: str
+    ingested_at: datetime
+    fallback_ts: datetime | None
+    key: bytes
+    rules: Rules
+    segment_rules: SegmentRules
+
+
+@dataclass(frozen=True, slots=True)
+class PromptVersion:
+    """The fixed part of a prompt as first seen by a workflow."""
+
+    prompt_version: str
+    workflow: str | None
+    ts: datetime
+    system_tokens: int
+    tools_tokens: int
+    schema_tokens: int
+    tool_tokens: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One RECORDS row as a tuple in schema order, and its prompt's version if it has one."""
+
+    values: tuple[object, ...]
+    version: PromptVersion | None
+
+
+def row(request: Request, record_digest: bytes, line: int, reading: Reading) -> Row:
+    """Count and attribute one request. Raises ValueError where its time cannot be right or be known."""
+    own_ts = _checked_time(request, reading)
+    ts = own_ts or reading.fallback_ts
+    if ts is None:
+        raise ValueError("no time in the record: give one for all such records with --assume-time")
+    counted = count(request, reading.segment_rules)
+    where = attribute(reading.rules, request)
+    version = _version(request.prompt, reading.key)
+    values = _values(request, record_digest, line, reading, counted, where, ts, own_ts is None, version)
+    seen = None if version is None else _seen(version, where.workflow, ts, counted)
+    return Row(values, seen)
+
+
+def _checked_time(request: Request, reading: Reading) -> datetime | None:
+    # A day of grace: clocks of other machines and zones, not a forecast.
+    if request.ts is not None and (request.ts - reading.ingested_at).total_seconds() > 86_400:
+        raise ValueError(f"the time of the call, {request.ts:%Y-%m-%d %H:%M} UTC, is in the future")
+    return request.ts
+
+
+def _values(
+    request: Request,
+    record_digest: bytes,
+    line: int,
+    reading: Reading,
+    counted: Count,
+    where: Dimensions,
+    ts: datetime,
+    ts_estimated: bool,
+    version: str | None,
+) -> tuple[object, ...]:
+    identity, id_kind = request_id(request, reading.source, record_digest)
+    usage = request.usage or Usage()
+    known = counted.method != CountMethod.NONE
+    return (
+        identity,
+        record_digest,
+        id_kind,
+        _naive(ts),
+        ts_estimated,
+        _naive(reading.ingested_at),
+        reading.source,
+        reading.source_file,
+        line,
+        where.tenant,
+        where.workflow,
+        where.environment,
+        _hashed(where.end_user, reading.key),
+        [{"key": name, "value": value} for name, value in sorted(request.tags.items())],
+        request.provider,
+        request.model,
+        where.model_tier,
+        request.operation,
+        request.api.value,
+        request.service_tier,
+        request.status.value,
+        request.http_status,
+        request.error_type,
+        request.latency_ms,
+        request.ttft_ms,
+        request.streamed,
+        request.attempt,
+        request.cache_hit,
+        usage.input_tokens,
+        usage.cache_read_tokens,
+        usage.cache_write_tokens,
+        usage.cache_write_1h_tokens,
+        usage.output_tokens,
+        usage.reasoning_tokens,
+        usage.audio_input_tokens,
+        usage.audio_output_tokens,
+        request.usage_json,
+        counted.input_tokens,
+        counted.output_tokens,
+        counted.answer_tokens if known else None,
+        counted.tool_call_tokens if known else None,
+        list(astuple(counted.segments)) if known else None,
+        counted.method.value,
+        counted.tokenizer or None,
+        counted.rules or None,
+        version,
+        None if request.prompt is None else keyed(reading.key, msgspec.json.encode(request.prompt)).hex(),
+        request.max_output_tokens,
+        request.temperature,
+        request.reported_cost_usd,
+    )
+
+
+def _naive(ts: datetime) -> datetime:
+    return ts.astimezone(UTC).replace(tzinfo=None)
+
+
+def _hashed(person: str | None, key: bytes) -> str | None:
+    return None if person is None else keyed(key, person.encode("utf-8", "replace")).hex()
+
+
+def _version(prompt: Prompt | None, key: bytes) -> str | None:
+    """A keyed hash of what a deploy fixes: system text, tools and output schema."""
+    if prompt is None:
+        return None
+    system = [message for message in prompt.messages if message.role in _SYSTEM_ROLES]
+    if not (system or prompt.tools or prompt.output_schema):
+        return None
+    fixed = msgspec.json.encode((system, prompt.tools, prompt.output_schema))
+    return keyed(key, fixed, _VERSION_BYTES).hex()
+
+
+def _seen(version: str, workflow: str | None, ts: datetime, counted: Count) -> PromptVersion:
+    parts = counted.segments
+    return PromptVersion(
+        version, workflow, _naive(ts), parts.system, parts.tools, parts.schema, counted.tool_tokens
+    )
+
+
+def records_frame(rows: Sequence[Row]) -> pl.DataFrame:
+    """The rows as a RECORDS frame."""
+    columns = zip(*(each.values for each in rows), strict=True) if rows else ([] for _ in RECORDS)
+    return pl.DataFrame(
+        [
+            pl.Series(name, list(values), dtype=dtype)
+            for (name, dtype), values in zip(RECORDS.items(), columns, strict=True)
+        ]
+    )
+
+
+def versions_frame(rows: Iterable[Row]) -> pl.DataFrame:
+    """Each prompt version and workflow of the rows once, with the times it was first and last seen."""
+    seen: dict[tuple[str, str | None], list[PromptVersion]] = {}
+    for version in (each.version for each in rows if each.version is not None):
+        seen.setdefault((version.prompt_version, version.workflow), []).append(version)
+    return pl.DataFrame([_version_row(versions) for versions in seen.values()], schema=PROMPT_VERSIONS)
+
+
+def _version_row(versions: list[PromptVersion]) -> dict[str, object]:
+    first = min(versions, key=lambda version: version.ts)
+    return {
+        "prompt_version": first.prompt_version,
+        "workflow": first.workflow,
+        "first_seen": first.ts,
+        "last_seen": max(version.ts for version in versions),
+        "system_tokens": first.system_tokens,
+        "tools_tokens": first.tools_tokens,
+        "schema_tokens": first.schema_tokens,
+        "tool_tokens": [
+            {"key": name, "value": tokens} for name, tokens in sorted(dict(first.tool_tokens).items())
+        ],
+    }
