@@ -1,0 +1,239 @@
+"""Why spend moved: by factor, by contributor, in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+
+from analytics.attribution import usd_sum
+from analytics.factors import IN_FORMULA, Factor, Floats, cells, closed, split
+from analytics.period import Period, aware, naive
+from analytics.reasons import Moved, reason
+from ledger import units
+from ledger.frames import CONTRIBUTORS, FACTORS, checked
+
+LABELS = {
+    Factor.VOLUME: "Volume of requests",
+    Factor.MIX: "Mix of tenants, workflows and models",
+    Factor.INPUT_TOKENS: "Input tokens per request",
+    Factor.CACHE_HIT: "Cache hits",
+    Factor.INPUT_PRICE: "Input price",
+    Factor.OUTPUT_TOKENS: "Output tokens per request",
+    Factor.OUTPUT_PRICE: "Output price",
+    Factor.OTHER: "Other meters and corrections",
+}
+_KNOWN_FOR = timedelta(days=7)
+_FEWEST_CALLS = 3
+_SMALLEST_SHARE = 0.05
+
+
+def factors(rollup: pl.DataFrame, current: Period, versus: Period) -> pl.DataFrame:
+    """The change in spend between two periods by factor, as FACTORS; sums to the change to the last digit.
+
+    Shapley values over cells tenant × workflow × model; `other` is what the formula does not hold: cache
+    writes, fees, corrections.
+    """
+    table = cells(rollup, current, versus)
+    change = _sum(table, "cost_usd")
+    explained = _sum(table, "explained_usd")
+    amounts = [*closed(split(table).sum(axis=1).tolist(), explained), change - explained]
+    rows = {
+        "factor": [factor.value for factor in (*IN_FORMULA, Factor.OTHER)],
+        "label": [LABELS[factor] for factor in (*IN_FORMULA, Factor.OTHER)],
+        "change_usd": amounts,
+    }
+    return checked(pl.DataFrame(rows, schema=FACTORS), FACTORS, "factors")
+
+
+def _sum(table: pl.DataFrame, column: str) -> Decimal:
+    return usd_sum(table[column]) - usd_sum(table[f"before_{column}"])
+
+
+def contributors(
+    rollup: pl.DataFrame,
+    current: Period,
+    versus: Period,
+    sizes_current: pl.DataFrame | None = None,
+    first: int | None = 10,
+) -> pl.DataFrame:
+    """The cells that moved most, largest change first, as CONTRIBUTORS with a reason in plain words.
+
+    With `first` None all cells, whose changes sum to the change. With sizes that reach a week back a
+    prompt that grew names its new version.
+    """
+    table = cells(rollup, current, versus)
+    ranked = (
+        table.with_row_index("place")
+        .with_columns(change_usd=pl.col("cost_usd") - pl.col("before_cost_usd"))
+        .sort(pl.col("change_usd").abs(), "place", descending=[True, False])
+    )
+    top = ranked if first is None else ranked.head(first)
+    versions = {} if sizes_current is None else _newest(prompt_changes(sizes_current, current))
+    reasons = _reasons(top, ranked, split(table), versions)
+    return checked(
+        top.select(
+            *("tenant", "workflow", "model", "cost_usd", "change_usd", "requests"),
+            previous_cost_usd="before_cost_usd",
+            previous_requests="before_requests",
+            previous_input_per_request=_per_request("before_", INPUT),
+            input_per_request=_per_request("", INPUT),
+            previous_output_per_request=_per_request("before_", ("output_tokens",)),
+            output_per_request=_per_request("", ("output_tokens",)),
+            reason=pl.Series(reasons, dtype=pl.String),
+        ),
+        CONTRIBUTORS,
+        "contributors",
+    )
+
+
+INPUT = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens")
+
+
+def _per_request(side: str, columns: Sequence[str]) -> pl.Expr:
+    whole = pl.sum_horizontal(side + column for column in columns)
+    requests = pl.col(f"{side}requests")
+    return pl.when(requests > 0).then(whole / requests)
+
+
+def _reasons(
+    top: pl.DataFrame, ranked: pl.DataFrame, by_factor: Floats, versions: Mapping[str, str]
+) -> list[str]:
+    found = []
+    for row in top.iter_rows(named=True):
+        effects = dict(zip(IN_FORMULA, by_factor[:, row["place"]].tolist(), strict=True))
+        beside = ranked.filter(
+            pl.col("tenant").eq_missing(pl.lit(row["tenant"])),
+            pl.col("workflow").eq_missing(pl.lit(row["workflow"])),
+        )
+        found.append(reason(Moved(row, effects, beside, versions.get(row["workflow"] or ""))))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Top:
+    """The contributor that moved most in the direction of the whole."""
+
+    title: str
+    change_usd: Decimal
+    reason: str
+
+
+def sentence(
+    day: date,
+    total: Decimal | None,
+    plan: Decimal | None,
+    versus_total: Decimal | None,
+    versus_label: str,
+    contributors: pl.DataFrame,
+    factors: pl.DataFrame,
+) -> str:
+    """The first line of a report: what the day cost, against plan and before, and what moved it.
+
+    Below 5 % and a dollar, or below 1 %, nothing moved and it says so.
+    """
+    if total is None:
+        return f"{units.day(day)}: no request is in the books."
+    head = f"{units.day(day)} cost {units.money(total)}{_against_plan(total, plan)}"
+    if versus_total is None:
+        return f"{head}; there is nothing to compare it with."
+    change = total - versus_total
+    if not _moved(change, versus_total):
+        return f"{head}; nothing moved: {_beside(change, versus_total)} than {versus_label}."
+    joint = ", " if plan is None else "; that is "
+    told = f"{head}{joint}{_beside(change, versus_total)} than {versus_label}."
+    return f"{told} {_cause(change, contributors, factors)}".strip()
+
+
+def _against_plan(total: Decimal, plan: Decimal | None) -> str:
+    if plan is None or plan <= 0:
+        return ""
+    over = total - plan
+    by = float(abs(over) / plan)
+    if by < 0.005:
+        return ", on plan"
+    return f": {units.money(abs(over))} ({units.share(by)}) {'over' if over > 0 else 'under'} plan"
+
+
+def _moved(change: Decimal, versus: Decimal) -> bool:
+    by = abs(change) / versus if versus else Decimal(1 if change else 0)
+    return by >= Decimal("0.05") or (by >= Decimal("0.01") and abs(change) >= 1)
+
+
+def _beside(change: Decimal, versus: Decimal) -> str:
+    if change == 0:
+        return "neither more nor less"
+    by = f" ({units.share(float(abs(change) / versus))})" if versus else ""
+    return f"{units.money(abs(change))}{by} {'more' if change > 0 else 'less'}"
+
+
+def _cause(change: Decimal, contributors: pl.DataFrame, factors: pl.DataFrame) -> str:
+    top = _top(change, contributors)
+    if top is None:
+        return ""
+    part = top.change_usd / change
+    direction = "rise" if change > 0 else "fall"
+    if part > Decimal("1.15"):
+        return f"{top.title} alone moved {units.money(top.change_usd, signed=True)}: {top.reason}."
+    if part >= Decimal("0.5"):
+        how_much = "Almost all" if part >= Decimal("0.85") else "Most"
+        return f"{how_much} of the {direction} is {top.title}: {top.reason}."
+    return (
+        f"The largest part of the {direction} is {top.title}"
+        f" ({units.money(top.change_usd, signed=True)}: {top.reason}){_by_factor(change, factors)}."
+    )
+
+
+def _top(change: Decimal, contributors: pl.DataFrame) -> _Top | None:
+    same_way = contributors.filter(pl.col("change_usd") * (1 if change > 0 else -1) > 0)
+    if same_way.is_empty():
+        return None
+    row = same_way.row(0, named=True)
+    return _Top(cell_title(row), row["change_usd"], row["reason"])
+
+
+def cell_title(row: Mapping[str, Any]) -> str:
+    """A cell for people: `acme / support-bot`, dimensions that are not known said so."""
+    if row["tenant"] is None and row["workflow"] is None:
+        return "Unattributed"
+    return f"{row['tenant'] or 'Unattributed'} / {row['workflow'] or 'no workflow'}"
+
+
+def _by_factor(change: Decimal, factors: pl.DataFrame) -> str:
+    if factors.is_empty():
+        return ""
+    row = factors.sort(pl.col("change_usd") * (1 if change > 0 else -1), descending=True).row(0, named=True)
+    return f"; by factor, {row['label'].lower()} ({units.money(row['change_usd'], signed=True)})"
+
+
+def prompt_changes(sizes: pl.DataFrame, period: Period) -> list[tuple[str, str, datetime]]:
+    """Prompt versions that are new in the period, as (workflow, version, first seen), oldest first.
+
+    New is what was not seen in the 7 days before, in a workflow that had versions then. A version counts
+    from three calls and 5 % of the workflow's calls since it came: prompts that differ with every call
+    are no change.
+    """
+    start = naive(period.start)
+    known = sizes.filter(pl.col("workflow").is_not_null(), pl.col("prompt_version").is_not_null())
+    before = known.filter(pl.col("ts").is_between(start - _KNOWN_FOR, start, "left"))
+    during = known.filter(pl.col("ts").is_between(start, naive(period.end), "left"))
+    fresh = (
+        during.sort("ts", descending=True)
+        .with_columns(calls_since=pl.int_range(1, pl.len() + 1).over("workflow"))
+        .join(before.select("workflow").unique(), on="workflow", how="semi")
+        .join(before, on=["workflow", "prompt_version"], how="anti")
+        .group_by("workflow", "prompt_version")
+        .agg(first_seen=pl.col("ts").min(), calls=pl.len(), calls_since=pl.col("calls_since").max())
+        .filter(pl.col("calls") >= _FEWEST_CALLS, pl.col("calls") >= _SMALLEST_SHARE * pl.col("calls_since"))
+        .sort("first_seen", "workflow", "prompt_version")
+    )
+    columns = fresh.select("workflow", "prompt_version", "first_seen").iter_rows()
+    return [(workflow, version, aware(seen)) for workflow, version, seen in columns]
+
+
+def _newest(changes: Sequence[tuple[str, str, datetime]]) -> dict[str, str]:
+    return {workflow: version for workflow, version, _ in changes}
