@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         records, megabytes = records + written[0], megabytes + written[1] / 1e6
         if not options.quiet:
             print(f"\r{day}: {records:,} records, {megabytes:.1f} MB", end="", file=sys.stderr)
+    nights = [_encode(flat.record(day, options.seed)) for day in _days(options.days)]
+    _write(options.out / "tollbook-catalogue.jsonl", nights)
     if not options.quiet:
         print(f"\nwritten to {options.out}", file=sys.stderr)
     return 0
@@ -64,10 +66,9 @@ def _write_day(out: Path, day: date, seed: int, scale: float) -> tuple[int, int]
     end = b"" if flawed else b"\n"
     _write_gz(out / f"gateway-{day}.jsonl.gz", [line for _, line in gateway_lines] + flawed, end)
     _write(out / f"litellm-{day}.jsonl", proxy_lines)
-    _write(out / f"tollbook-{day}.jsonl", [_encode(flat.record(day, seed))])
     if day == RESHIPPED_DAY:
         _write_gz(out / f"gateway-{day}-reshipped.jsonl.gz", _of_hour(gateway_lines, RESHIPPED_HOUR))
-    return len(lines) + 1, sum(len(line) for _, line in lines)
+    return len(lines), sum(len(line) for _, line in lines)
 
 
 def _record(call: Call, rng: Random) -> Json:
