@@ -21,7 +21,7 @@ from reports.palette import ACCENT, BAR, INK, MUTED, RULE, SHADE
 
 Spec = dict[str, object]
 
-WIDE = 760
+WIDE = 900
 NARROW = 350
 SIZES = (WIDE, NARROW)
 _FONT_PX = 12

@@ -59,7 +59,9 @@ def render_html(daily: Daily) -> str:
             daily=daily,
             zone=daily.zone,
             estimated=estimated_share(daily.health),
-            spreads=[tables.spread(breakdown, _VALUES_SHOWN) for breakdown in daily.breakdowns],
+            spreads=[
+                tables.spread(breakdown, _VALUES_SHOWN) for breakdown in daily.breakdowns if breakdown.height
+            ],
             contributors_total=tables.footing(daily.contributors),
             segments=tables.dearest_first(daily.segments),
             segments_total=tables.footing(daily.segments),

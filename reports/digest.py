@@ -111,15 +111,18 @@ def budgets(states: pl.DataFrame, style: Style) -> list[str]:
     """The budgets that are over or about to be, and how many are within."""
     if not states.height:
         return [style.bold("Budgets"), "No budgets are set."]
-    marked = [(row, words.state(row["state"])) for row in states.iter_rows(named=True)]
-    loud = [(row, mark) for row, mark in marked if mark.tone != "calm"]
+    marked = [
+        (row, words.state("unknown" if row["spent"] is None else row["state"]))
+        for row in states.iter_rows(named=True)
+    ]
+    loud = [(row, mark) for row, mark in marked if mark.tone != "calm" or row["stale"]]
     rows = [
         (
             row["budget"] if row["value"] is None else f"{row['budget']}: {row['value']}",
             quantity(row["spent"], row["unit"]),
             f"of {quantity(row['soft'] if row['hard'] is None else row['hard'], row['unit'])}",
             units.share(row["used_share"]),
-            mark.text(),
+            f"{mark.text()}, data is old" if row["stale"] else mark.text(),
         )
         for row, mark in loud
     ]
@@ -188,8 +191,8 @@ def aligned(rows: Sequence[Sequence[str]], sides: str, style: Style, over: Seque
 
 
 def _fitted(widths: list[int], room: int) -> list[int]:
-    """Shrink the first column to no less than 16 cells, then the last to no less than 8."""
-    for column, least in ((0, 16), (-1, 8)):
+    """Shrink the first column to no less than 24 cells, then the last to no less than 8."""
+    for column, least in ((0, 24), (-1, 8)):
         excess = sum(widths) + 2 * (len(widths) - 1) - room
         widths[column] -= max(0, min(excess, widths[column] - least))
     return widths

@@ -32,12 +32,13 @@ def environment() -> jinja2.Environment:
         "quantity": quantity,
         "tokens": units.tokens,
         "rounded": rounded,
-        "share": units.share,
+        "share": share,
         "instant": units.instant,
         "moment": moment,
         "day": units.day,
         "duration": units.duration,
         "clean": names.clean,
+        "prose": prose,
         "cut": names.cut,
         "segment": words.segment,
         "dimension": words.dimension,
@@ -59,10 +60,20 @@ def amount(usd: Decimal | None, *, signed: bool = False) -> str:
 
 
 def quantity(value: Decimal | None, unit: str) -> str:
-    """An amount of a budget in its own unit: dollars, or whole tokens."""
+    """An amount of a budget in its own unit: dollars, or tokens in three digits."""
     if unit == "tokens" and value is not None:
-        return f"{units.tokens(int(value))} tokens"
+        return f"{units.tokens_short(int(value))} tokens"
     return units.money(value)
+
+
+def share(fraction: float | None, *, signed: bool = False) -> str:
+    """A fraction as per cent that no line break can part from its sign."""
+    return prose(units.share(fraction, signed=signed))
+
+
+def prose(text: str) -> str:
+    """A sentence made safe to print, per cent signs kept with their numbers."""
+    return names.clean(text).replace(" %", "\u00a0%")
 
 
 def rounded(value: float | None) -> str:

@@ -52,6 +52,7 @@ STATES = {
     "hard": Mark("▲", "over hard limit", "over"),
     "projected": Mark("△", "forecast over hard limit", "near"),
     "over": Mark("▲", "over", "over"),
+    "unknown": Mark("△", "not known", "near"),
     "page": Mark("●", "page", "over"),
     "ticket": Mark("▲", "ticket", "near"),
     "info": Mark("", "info", "calm"),
