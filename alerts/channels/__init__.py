@@ -1,0 +1,1 @@
+"""One channel a file, and the literal registry of their builders."""

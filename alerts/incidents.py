@@ -1,0 +1,226 @@
+"""The life of an incident: a pure state machine from findings to changes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from alerts.controls import propose
+from ledger.figures import Finding, Incident, IncidentState, Scope, Severity
+
+KEEP_FIRING_FOR = timedelta(minutes=15)
+BACKFILL_OLDER_THAN = timedelta(hours=48)
+
+_URGENCY = {Severity.INFO: 0, Severity.TICKET: 1, Severity.PAGE: 2}
+_MUTED = (IncidentState.SILENCED, IncidentState.EXPECTED)
+# A tenant's excess is the fleet's own when the fleet's growth accounts for this share of it.
+_EXPLAINED = Decimal("0.8")
+
+
+class ChangeKind(StrEnum):
+    """What one evaluation did to an incident."""
+
+    OPENED = "opened"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    HELD = "held"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An incident as it is after an evaluation, and what happened to it."""
+
+    incident: Incident
+    kind: ChangeKind
+
+
+def fingerprint(rule: str, scope: Scope) -> str:
+    """Name a finding by rule and scope alone, so that a changing amount opens no second incident."""
+    parts = (rule, *(f"{name}={value}" for name, value in scope.parts()))
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
+
+
+def incident_id(print_: str, opened_at: datetime) -> str:
+    """Name one life of a finding; the same evaluation run again gives the same name."""
+    return hashlib.sha256(f"{print_}\x1f{opened_at.isoformat()}".encode()).hexdigest()[:12]
+
+
+def advance(
+    open_incidents: Sequence[Incident],
+    findings: Sequence[Finding],
+    now: datetime,
+    keep_firing_for: timedelta = KEEP_FIRING_FOR,
+    backfill_older_than: timedelta = BACKFILL_OLDER_THAN,
+) -> list[Change]:
+    """Compare what is open with what was found; one change for each open incident and each new finding.
+
+    `updated_at` is when an incident was last known not to be over. While the data is stale nothing but the
+    staleness itself resolves: vanished data is not recovery.
+    """
+    found = _by_fingerprint(findings)
+    blind = any(is_stale(finding.rule) for finding in findings)
+    known = {incident.fingerprint for incident in open_incidents}
+    changes = [
+        _still_found(incident, found[incident.fingerprint], now, backfill_older_than)
+        if incident.fingerprint in found
+        else _not_found(incident, now, keep_firing_for, blind)
+        for incident in open_incidents
+    ]
+    new = (
+        _opened(print_, finding, now, backfill_older_than)
+        for print_, finding in found.items()
+        if print_ not in known
+    )
+    return [*changes, *new]
+
+
+def inhibited(findings: Sequence[Finding]) -> set[str]:
+    """Fingerprints of findings that another one already says; they open incidents but tell nobody.
+
+    A hard budget mutes the soft one of the same scope; stale data mutes silence; the excess of all spend
+    mutes a tenant's when the tenant only grew with the fleet (at least 80 % of its excess).
+    """
+    pairs = ((loud, quiet) for loud in findings for quiet in findings if loud is not quiet)
+    return {fingerprint(quiet.rule, quiet.scope) for loud, quiet in pairs if _mutes(loud, quiet)}
+
+
+def is_stale(rule: str) -> bool:
+    """Whether a rule says that data stopped arriving."""
+    return rule.startswith(("stale", "collector_stale"))
+
+
+def is_muted(incident: Incident, now: datetime) -> bool:
+    """Whether a person asked not to hear of the incident, for a time that is not over yet."""
+    if incident.state in _MUTED:
+        return incident.until is None or incident.until > now
+    return incident.state is IncidentState.RESOLVED and incident.until is not None and incident.until > now
+
+
+def _by_fingerprint(findings: Iterable[Finding]) -> dict[str, Finding]:
+    worst: dict[str, Finding] = {}
+    for finding in findings:
+        print_ = fingerprint(finding.rule, finding.scope)
+        if print_ not in worst or _weight(finding) > _weight(worst[print_]):
+            worst[print_] = finding
+    return worst
+
+
+def _weight(finding: Finding) -> tuple[int, Decimal]:
+    return _URGENCY[finding.severity], finding.excess_usd or Decimal(0)
+
+
+def _opened(print_: str, finding: Finding, now: datetime, backfill_older_than: timedelta) -> Change:
+    incident = Incident(
+        incident_id=incident_id(print_, now),
+        fingerprint=print_,
+        rule=finding.rule,
+        scope=finding.scope,
+        severity=finding.severity,
+        state=IncidentState.FIRING,
+        opened_at=now,
+        since=finding.since,
+        updated_at=now,
+        resolved_at=None,
+        until=None,
+        observed_usd=finding.observed_usd,
+        expected_usd=finding.expected_usd,
+        excess_usd=finding.excess_usd,
+        summary=finding.summary,
+        why=finding.why,
+        action=propose(finding),
+        deliver=_is_fresh(finding, now, backfill_older_than),
+    )
+    return Change(incident, ChangeKind.OPENED)
+
+
+def _still_found(
+    incident: Incident, finding: Finding, now: datetime, backfill_older_than: timedelta
+) -> Change:
+    before = _unmuted(incident, now)
+    deliver = before.deliver or _is_fresh(finding, now, backfill_older_than)
+    after = replace(_worst_of(before, finding), since=min(before.since, finding.since), deliver=deliver)
+    kind = ChangeKind.UNCHANGED if after == incident else ChangeKind.UPDATED
+    # A replay of an earlier morning must not turn back the clock of an open incident.
+    return Change(replace(after, updated_at=max(now, before.updated_at)), kind)
+
+
+def _worst_of(incident: Incident, finding: Finding) -> Incident:
+    """Keep an incident at the worst it has been, amounts and words of one moment together."""
+    if not _is_at_least_as_bad(finding, incident):
+        return incident
+    return replace(
+        incident,
+        severity=finding.severity,
+        observed_usd=finding.observed_usd,
+        expected_usd=finding.expected_usd,
+        excess_usd=finding.excess_usd,
+        summary=finding.summary,
+        why=finding.why,
+        action=propose(finding),
+    )
+
+
+def _is_at_least_as_bad(finding: Finding, incident: Incident) -> bool:
+    if finding.severity is not incident.severity:
+        return _URGENCY[finding.severity] > _URGENCY[incident.severity]
+    if finding.excess_usd is None or incident.excess_usd is None:
+        return True
+    return finding.excess_usd >= incident.excess_usd
+
+
+def _not_found(incident: Incident, now: datetime, keep_firing_for: timedelta, blind: bool) -> Change:
+    # Without data nobody can say that it is over: the time that it must be gone begins when data is back.
+    if blind and not is_stale(incident.rule):
+        return Change(replace(_unmuted(incident, now), updated_at=now), ChangeKind.HELD)
+    if now - incident.updated_at < keep_firing_for:
+        return Change(_unmuted(incident, now), ChangeKind.HELD)
+    resolved = replace(incident, state=IncidentState.RESOLVED, resolved_at=now, updated_at=now)
+    return Change(resolved, ChangeKind.RESOLVED)
+
+
+def _unmuted(incident: Incident, now: datetime) -> Incident:
+    if incident.state in _MUTED and not is_muted(incident, now):
+        return replace(incident, state=IncidentState.FIRING, until=None)
+    return incident
+
+
+def _is_fresh(finding: Finding, now: datetime, backfill_older_than: timedelta) -> bool:
+    return now - finding.window_end <= backfill_older_than
+
+
+def _mutes(loud: Finding, quiet: Finding) -> bool:
+    return any(rule(loud, quiet) for rule in (_hard_over_soft, _stale_over_silence, _fleet_over_tenant))
+
+
+def _hard_over_soft(loud: Finding, quiet: Finding) -> bool:
+    return (
+        loud.rule.startswith("budget_hard")
+        and quiet.rule == loud.rule.replace("budget_hard", "budget_soft", 1)
+        and loud.scope == quiet.scope
+    )
+
+
+def _stale_over_silence(loud: Finding, quiet: Finding) -> bool:
+    return is_stale(loud.rule) and quiet.rule.startswith(("silence", "gone"))
+
+
+def _fleet_over_tenant(loud: Finding, quiet: Finding) -> bool:
+    of_excess = loud.rule.startswith("dollar_excess") and quiet.rule == loud.rule
+    if not of_excess or loud.scope.parts() or quiet.scope.tenant is None:
+        return False
+    grown_with_fleet = _share_of_growth(loud, quiet)
+    return grown_with_fleet is not None and grown_with_fleet >= _EXPLAINED
+
+
+def _share_of_growth(fleet: Finding, tenant: Finding) -> Decimal | None:
+    """The part of the tenant's excess it would have had by growing exactly as the fleet did."""
+    if not fleet.expected_usd or not tenant.excess_usd:
+        return None
+    if fleet.excess_usd is None or tenant.expected_usd is None:
+        return None
+    return tenant.expected_usd * fleet.excess_usd / fleet.expected_usd / tenant.excess_usd
