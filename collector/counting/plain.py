@@ -9,12 +9,13 @@ from collector.segments import Labelled
 from ledger.types import Answer, Prompt, Request
 
 
-def fill(_request: Request, _prompt: Prompt, labelled: Sequence[Labelled], tally: Tally) -> None:
+def fill(_request: Request, prompt: Prompt, labelled: Sequence[Labelled], tally: Tally) -> None:
     """Count every input; each is a text of its own."""
     for one in labelled:
         tally.uncountable(one)
         for piece in one.slices:
             tally.put(piece.segment, tally.n(piece.text))
+    tally.partial = tally.partial or bool(prompt.hidden)
 
 
 def output(_request: Request, answer: Answer, tally: Tally) -> tuple[int, int]:
