@@ -89,7 +89,7 @@ def render_text(daily: Daily, width: int, color: bool) -> str:
         digest.sentence(daily.sentence, style),
         digest.headlines(daily.headlines, style),
         digest.movers(daily.contributors, daily.versus, style),
-        *(digest.spend(tables.spread(b, 12), style) for b in daily.breakdowns[:1]),
+        *(digest.spend(tables.spread(b, 12), style) for b in daily.breakdowns[:1] if b.height),
         digest.budgets(daily.budgets, style),
         digest.incidents(opened, daily.zone, style),
         digest.health(daily.health, daily.zone, style),

@@ -34,13 +34,13 @@ class Spread:
 
 
 def spread(breakdown: pl.DataFrame, keep: int) -> Spread:
-    """Lay out a BREAKDOWN: the `keep` dearest values, one row for the rest, Unattributed on its own."""
+    """Lay out a BREAKDOWN of at least one row: the `keep` dearest values, one row for the rest, Unattributed on its own."""
     ranked = breakdown.sort("cost_usd", "value", descending=[True, False], nulls_last=True)
     named = ranked.filter(pl.col("value").is_not_null())
     left_off = named.slice(keep)
     nameless = ranked.filter(pl.col("value").is_null())
     return Spread(
-        dimension=str(breakdown["dimension"][0]) if breakdown.height else "",
+        dimension=str(breakdown["dimension"][0]),
         total=footing(ranked),
         rows=named.head(keep),
         others=footing(left_off).head(min(1, left_off.height)),

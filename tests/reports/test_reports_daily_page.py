@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+from decimal import Decimal
+from html.parser import HTMLParser
+
+import polars as pl
+import pytest
+
+from ledger import frames
+from ledger.figures import Headline, IncidentState
+from reports import daily as daily_report
+from reports.registry import REPORTS
+
+EVIL = '</svg><script>alert("x")</script>'
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+
+
+class Outline(HTMLParser):
+    """What a reader of the markup sees: tags, headings, text; fails on tags that do not close in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not self.open or self.open[-1] != "style":
+            self.text.append(data)
+
+
+def outline(page: str) -> Outline:
+    parsed = Outline()
+    parsed.feed(page)
+    assert parsed.open == []
+    return parsed
+
+
+def text_of(page: str) -> str:
+    return re.sub(r"\s+", " ", " ".join(outline(page).text))
+
+
+def without_chart_bodies(page: str) -> str:
+    """Charts are drawn by a library whose coordinates may differ between versions."""
+    return re.sub(r'<svg class="marks".*?</svg>', '<svg class="marks"/>', page, flags=re.DOTALL)
+
+
+def test_the_page_of_one_hand_written_day(daily, golden):
+    golden("daily.html", without_chart_bodies(daily_report.render_html(daily)))
+
+
+def test_the_page_of_a_day_without_anything(nothing, golden):
+    golden("daily_empty.html", daily_report.render_html(nothing))
+
+
+def test_the_registry_renders_the_same_page(daily):
+    assert REPORTS["daily"].html(daily) == daily_report.render_html(daily)
+
+
+def test_sections_come_in_the_order_of_a_page(daily):
+    headings = re.findall(r"<h2[^>]*>([^<]*)</h2>", daily_report.render_html(daily))
+    assert headings == [
+        "The figures",
+        "What moved",
+        "Where it goes",
+        "Limits",
+        "Open incidents",
+        "Can I trust this?",
+    ]
+
+
+def test_heading_levels_never_skip_one(daily):
+    levels = [
+        int(tag[1]) for tag, _ in outline(daily_report.render_html(daily)).tags if re.fullmatch("h[1-6]", tag)
+    ]
+    assert levels[0] == 1
+    assert all(later <= earlier + 1 for earlier, later in itertools.pairwise(levels))
+
+
+def test_the_page_asks_nothing_of_a_network_and_runs_nothing(daily):
+    page = daily_report.render_html(daily)
+    loading = {"href", "src", "srcset", "xlink:href", "action", "data", "poster", "background"}
+    attributes = [(name, value) for _, attrs in outline(page).tags for name, value in attrs.items()]
+    assert not [pair for pair in attributes if pair[0] in loading or pair[0].startswith("on")]
+    assert not re.search(r"<script|url\(|@import|https?://", page, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("name", [EVIL, '"><img src=x onerror=alert(1)>', "{{ 7 * 7 }}", "a & b < c"])
+def test_a_hostile_name_is_text_everywhere(daily, make_breakdown, name):
+    hostile = dataclasses.replace(
+        daily,
+        sentence=name,
+        versus=name,
+        headlines=(Headline(name, Decimal(1), note=name, versus=name, change_usd=Decimal(1)),),
+        factors=daily.factors.with_columns(label=pl.lit(name)),
+        contributors=daily.contributors.with_columns(tenant=pl.lit(name), reason=pl.lit(name)),
+        breakdowns=(make_breakdown("tenant", [(name, "12", "10", 1.0)]),),
+        segments=daily.segments.with_columns(segment=pl.lit(name)),
+        envelopes=daily.envelopes.with_columns(workflow=pl.lit(name), state=pl.lit(name)),
+        budgets=daily.budgets.with_columns(budget=pl.lit(name), state=pl.lit(name)),
+        incidents=(dataclasses.replace(daily.incidents[0], summary=name, why=(name,), note=name),),
+        health=dataclasses.replace(daily.health, reject_reasons=((name, 1),), price_book=name),
+        prompt_changes=(name,),
+    )
+    page = daily_report.render_html(hostile)
+    tags = {tag for tag, _ in outline(page).tags}
+    assert tags & {"script", "img"} == set()
+    assert name in " ".join(outline(page).text)
+
+
+def test_a_long_name_is_cut_in_the_middle_with_the_whole_in_its_title(daily, make_breakdown):
+    name = "a" * 100 + "z" * 100
+    page = daily_report.render_html(
+        dataclasses.replace(daily, breakdowns=(make_breakdown("tenant", [(name, "12", "10", 1.0)]),))
+    )
+    assert f'<bdi title="{name}">{"a" * 17}…{"z" * 16}</bdi>' in page
+
+
+def test_a_chinese_name_is_printed_as_it_is(daily, make_breakdown):
+    page = daily_report.render_html(
+        dataclasses.replace(daily, breakdowns=(make_breakdown("tenant", [("客服部门", "12", "10", 1.0)]),))
+    )
+    assert "<bdi>客服部门</bdi>" in page
+
+
+def test_unattributed_is_a_row_even_where_everything_has_a_value(daily):
+    page = daily_report.render_html(dataclasses.replace(daily, breakdowns=daily.breakdowns[1:]))
+    assert page.count('<span class="none">Unattributed</span></th><td>0<span') == 1
+
+
+def test_each_breakdown_says_what_is_estimated_and_what_is_unpriced(daily):
+    page = text_of(
+        daily_report.render_html(dataclasses.replace(daily, segments=frames.empty(frames.SEGMENT_SPEND)))
+    )
+    assert page.count("of which estimated") == len(daily.breakdowns)
+    assert "of which estimated 0.25" in page
+    assert "Unpriced: 1 requests, cost unknown" in page
+
+
+def test_values_past_the_twentieth_are_one_row_with_their_sum(daily, make_breakdown):
+    rows = [(f"t{i:02d}", "2", "2", 0.04) for i in range(25)]
+    page = text_of(
+        daily_report.render_html(dataclasses.replace(daily, breakdowns=(make_breakdown("tenant", rows),)))
+    )
+    assert "5 others 10.00" in page
+    assert "Total 50.00" in page
+    assert "t20" not in page
+
+
+def test_the_largest_page_stays_under_300_kilobytes(daily, make_breakdown):
+    rows = [(f"tenant-with-a-rather-long-name-{i}" * 6, "2", "1", 0.0005) for i in range(2000)]
+    month = pl.concat([daily.days] * 4)
+    page = daily_report.render_html(
+        dataclasses.replace(
+            daily,
+            days=month,
+            breakdowns=tuple(make_breakdown(d, rows) for d in frames.DIMENSIONS),
+            contributors=pl.concat([daily.contributors] * 500),
+            budgets=pl.concat([daily.budgets] * 500),
+            envelopes=pl.concat([daily.envelopes] * 500),
+            incidents=daily.incidents * 500,
+            prompt_changes=("x" * 200,) * 500,
+        )
+    )
+    assert len(page.encode()) < 300_000
+    assert "and 460 more" in page
+
+
+def test_over_a_limit_is_a_colour_a_sign_and_a_word(daily):
+    page = daily_report.render_html(daily)
+    assert '<span class="over">▲ over plan</span>' in page
+    assert '<span class="over">▲ over hard limit</span>' in page
+    assert '<span class="over">● page</span>' in page
+
+
+def test_a_budget_of_which_nothing_is_known_is_not_called_within(daily):
+    unknown = daily.budgets.head(1).with_columns(
+        spent=pl.lit(None, dtype=frames.USD), state=pl.lit("ok"), stale=pl.lit(True)
+    )
+    page = text_of(daily_report.render_html(dataclasses.replace(daily, budgets=unknown)))
+    assert "△ not known" in page
+    assert "△ data is old" in page
+
+
+def test_resolved_incidents_stand_apart_from_open_ones(daily):
+    closed = dataclasses.replace(
+        daily.incidents[0], state=IncidentState.RESOLVED, resolved_at=daily.as_of, summary="it was a test"
+    )
+    page = text_of(daily_report.render_html(dataclasses.replace(daily, incidents=(closed,))))
+    assert "No open incidents." in page
+    assert "Resolved acme / triage: it was a test; $2.00 in the end, resolved 2026-03-19 07:00" in page
+
+
+def test_data_health_says_everything_that_lowers_trust(daily):
+    page = text_of(daily_report.render_html(daily))
+    for line in (
+        "Read 70",
+        "Duplicate, left out 5",
+        "Identical without any id, merged 2",
+        "Rejected 2",
+        "truncated JSON 2",
+        "Late, after the day was reported 3 · $0.40",
+        "Unpriced, cost unknown 1 · 800 tokens",
+        "no price for llama-x 1",
+        "Unattributed 5 · $1.00",
+        "Estimated share of cost 2.1 %",
+        "Own count against reported input −0.2 %",
+        "Age of the prices 18 d 0 h",
+        "Last commit 2026-03-19 05:30",
+    ):
+        assert line in page
+
+
+def test_the_period_is_said_in_the_reporting_zone_with_currency_and_standing(daily):
+    page = text_of(daily_report.render_html(daily))
+    assert "2026-03-18 00:00 to 2026-03-19 00:00, Europe/Berlin. US dollars, booked" in page
+
+
+def test_charts_have_a_text_alternative_and_a_table(daily):
+    tags = outline(daily_report.render_html(daily)).tags
+    labels = [attrs["aria-label"] for tag, attrs in tags if attrs.get("role") == "img"]
+    assert len(labels) == 2
+    assert all(labels)
+    assert sum(tag == "details" for tag, _ in tags) == 2
+
+
+def test_a_frame_of_another_shape_is_refused_by_name(daily):
+    with pytest.raises(frames.FrameError, match="'budgets' lacks budget"):
+        daily_report.render_html(dataclasses.replace(daily, budgets=daily.factors))
+
+
+def test_print_has_a_light_ground_whatever_the_screen_prefers(daily):
+    page = daily_report.render_html(daily)
+    assert "@media screen and (prefers-color-scheme:dark)" in page
+    assert page.count("prefers-color-scheme") == 1
