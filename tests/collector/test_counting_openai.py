@@ -249,7 +249,19 @@ def test_an_answers_call_is_its_name_and_arguments_and_seven() -> None:
     assert (counted.answer_tokens, counted.tool_call_tokens) == (0, n("look_up") + n('{"id":7}') + 7)
 
 
-def test_a_forced_functions_name_is_not_billed_in_the_answer() -> None:
+def test_a_forced_function_is_billed_for_its_arguments_alone() -> None:
     called = Answer(tool_calls=(Part(PartKind.TOOL_CALL, "{}", name="look_up"),))
     prompt = Prompt(HELLO, tools=(LOOK_UP,), tool_choice="function:look_up")
-    assert chat(prompt, answer=called).tool_call_tokens == n("{}") + 7
+    assert chat(prompt, answer=called).tool_call_tokens == n("{}")
+
+
+def test_parallel_calls_of_an_answer_share_one_frame() -> None:
+    called = Answer(tool_calls=tuple(Part(PartKind.TOOL_CALL, "{}", name=name) for name in ("a", "b")))
+    counted = chat(Prompt(HELLO, tools=(LOOK_UP,)), answer=called)
+    assert counted.tool_call_tokens == n("a") + n("b") + 2 * n("{}") + 16 + 2 * 7
+
+
+def test_a_structured_answer_beside_tools_costs_four_more() -> None:
+    said = Answer(texts=("hello world",))
+    prompt = Prompt(HELLO, tools=(LOOK_UP,), output_schema=OutputSchema("x", {"type": "object"}))
+    assert chat(prompt, answer=said).answer_tokens == 2 + 1 + 4
