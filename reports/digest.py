@@ -91,7 +91,7 @@ def spend(spread: Spread, style: Style) -> list[str]:
         style.bold(f"Spend by {heading[0].lower()}"),
         *aligned(rows, "<>>>>", style),
         style.paint(f"of which estimated {units.money(total['estimated_cost_usd'])}", "dim"),
-        style.paint(f"Unpriced: {units.tokens(total['unpriced_requests'])} requests, cost unknown", "dim"),
+        style.paint(f"Unpriced requests: {units.tokens(total['unpriced_requests'])}, cost unknown", "dim"),
     ]
 
 

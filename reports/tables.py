@@ -34,7 +34,7 @@ class Spread:
 
 
 def spread(breakdown: pl.DataFrame, keep: int) -> Spread:
-    """Lay out a BREAKDOWN of at least one row: the `keep` dearest values, one row for the rest, Unattributed on its own."""
+    """Lay out a BREAKDOWN with rows: the `keep` dearest, the rest in one, Unattributed on its own."""
     ranked = breakdown.sort("cost_usd", "value", descending=[True, False], nulls_last=True)
     named = ranked.filter(pl.col("value").is_not_null())
     left_off = named.slice(keep)

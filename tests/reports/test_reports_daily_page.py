@@ -148,7 +148,7 @@ def test_each_breakdown_says_what_is_estimated_and_what_is_unpriced(daily):
     )
     assert page.count("of which estimated") == len(daily.breakdowns)
     assert "of which estimated 0.25" in page
-    assert "Unpriced: 1 requests, cost unknown" in page
+    assert "Unpriced requests: 1, cost unknown" in page
 
 
 def test_values_past_the_twentieth_are_one_row_with_their_sum(daily, make_breakdown):
