@@ -247,3 +247,9 @@ def test_print_has_a_light_ground_whatever_the_screen_prefers(daily):
     page = daily_report.render_html(daily)
     assert "@media screen and (prefers-color-scheme:dark)" in page
     assert page.count("prefers-color-scheme") == 1
+
+
+def test_a_day_still_running_is_said_to_be(daily):
+    running = daily.days.with_columns(complete=pl.lit(False))
+    page = text_of(daily_report.render_html(dataclasses.replace(daily, days=running)))
+    assert "The last day is still running." in page
