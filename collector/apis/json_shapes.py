@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
@@ -68,7 +69,11 @@ def position(value: object) -> int:
 
 def compact(value: object) -> str:
     """Write JSON without spaces, key order as given, as it stood on the wire."""
-    return msgspec.json.encode(value).decode()
+    try:
+        return msgspec.json.encode(value).decode()
+    except (UnicodeEncodeError, OverflowError):
+        # Lone surrogates and integers past 64 bits, which only the slower writer takes.
+        return json.dumps(value, separators=(",", ":"))
 
 
 def kind(value: object) -> str:
@@ -77,6 +82,8 @@ def kind(value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """Write a value for an error message, cut to 60 characters."""
-    written = repr(value)
-    return written if len(written) <= 60 else written[:57] + "..."
+    """Write a value for an error message: scalars cut to 60 characters, containers by their size."""
+    if isinstance(value, dict | list):
+        return f"{len(value)} entries"
+    written = repr(value[:60] if isinstance(value, str) else value)
+    return written if len(written) <= 64 else written[:61] + "..."

@@ -130,7 +130,7 @@ def assemble(events: Sequence[object]) -> Json:
     for event in mappings(events):
         snapshot = event.get("response")
         if isinstance(snapshot, dict):
-            if event.get("type") in _FINAL:
+            if text(event.get("type")) in _FINAL:
                 return snapshot
             base = snapshot
         elif event.get("object") == "response":

@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from collector.formats import litellm, pair, tollbook
 from collector.formats.format import Format
+from ledger.types import Request
+
+Read = Callable[[Mapping[str, object]], Request]
+
+
+def _bounded(read: Read) -> Read:
+    """Turn nesting past Python's stack into the ValueError that every other bad record is."""
+
+    def bounded(record: Mapping[str, object]) -> Request:
+        try:
+            return read(record)
+        except RecursionError:
+            raise ValueError("the record is nested too deeply to be read") from None
+
+    return bounded
+
 
 # The order is that of sniffing: the most particular first.
 FORMATS: dict[str, Format] = {
@@ -14,16 +30,19 @@ FORMATS: dict[str, Format] = {
         "tollbook",
         "tollbook's own flat record, for programs that write their own",
         tollbook.matches,
-        tollbook.read,
+        _bounded(tollbook.read),
     ),
     "litellm": Format(
         "litellm",
         "LiteLLM's StandardLoggingPayload, of its S3, GCS or file logger",
         litellm.matches,
-        litellm.read,
+        _bounded(litellm.read),
     ),
     "pair": Format(
-        "pair", "one request and its response body a record, as a gateway logs them", pair.matches, pair.read
+        "pair",
+        "one request and its response body a record, as a gateway logs them",
+        pair.matches,
+        _bounded(pair.read),
     ),
 }
 
