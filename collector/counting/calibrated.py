@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from collector.counting.tally import Tally
@@ -16,17 +16,23 @@ from ledger.types import Answer, Api, Part, PartKind, Prompt, Request, Tool
 class Scale:
     """A linear fit, in hundredths of a token so that the sums stay integers.
 
-    `forced` comes on top of `tools` where the caller demands any tool.
+    `text` and `message` scale a message's tokens and count messages, `base` is per prompt. A tool costs
+    `tool_text` per token of name and description, `tool_schema` per token of its schema, `tool` by itself;
+    `tools` is per prompt that offers any, `forced` on top where the caller demands one; `block` is a call
+    or result. An output schema costs `schema_text` per token and `schema` by itself.
     """
 
     text: int
     message: int = 0
     base: int = 0
     tool_text: int = 0
+    tool_schema: int = 0
     tool: int = 0
-    block: int = 0
     tools: int = 0
     forced: int = 0
+    block: int = 0
+    schema_text: int = 0
+    schema: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +45,26 @@ class Fit:
     with_tools: Scale
 
 
-def _claude(tools: int, forced: int = 0) -> tuple[Scale, Scale]:
-    with_tools = Scale(text=116, tool_text=120, tool=4200, block=3600, tools=100 * tools, forced=100 * forced)
-    return Scale(text=115, message=220, base=420), with_tools
-
-
-_NEW_CLAUDE = (
-    Scale(text=155, message=0, base=1150),
-    Scale(text=155, tool_text=160, tool=4200, block=3600, tools=49_000, forced=10_000),
+_CLAUDE_TEXT = Scale(text=115, message=220, base=420, schema_text=210, schema=8600)
+_CLAUDE_TOOLS = Scale(
+    text=116, tool_text=120, tool_schema=120, tool=4200, block=3600, schema_text=210, schema=8600
 )
-_GEMINI = (Scale(text=110, base=60), Scale(text=110, base=60, tool_text=110))
+_NEW_CLAUDE_TEXT = replace(_CLAUDE_TEXT, text=150, base=630)
+_NEW_CLAUDE_TOOLS = replace(
+    _CLAUDE_TOOLS, text=131, tool_text=143, tool_schema=143, tools=35_200, forced=12_000
+)
+_GEMINI_TEXT = Scale(text=110, base=60)
+_GEMINI_TOOLS = replace(_GEMINI_TEXT, tool_text=98, tool_schema=50, tool=4000, tools=-2500)
 
-# First match wins. Claude from opus-4.7 on has another vocabulary, whose fit is poor (11 % median error).
+
+def _claude(tools: int, forced: int = 0) -> tuple[Scale, Scale]:
+    return _CLAUDE_TEXT, replace(_CLAUDE_TOOLS, tools=100 * tools, forced=100 * forced)
+
+
+_NEW_CLAUDE = (_NEW_CLAUDE_TEXT, _NEW_CLAUDE_TOOLS)
+
+# First match wins. Claude from opus-4.7 on has another vocabulary, fitted on few calls of sonnet-5 alone.
+# Gemini's output schemas cost nothing; its parallel function calls and media in tools are not fitted.
 _FITS = (
     Fit(Api.ANTHROPIC_MESSAGES, "*opus-4[-.][789]*", *_NEW_CLAUDE),
     Fit(Api.ANTHROPIC_MESSAGES, "*opus-5*", *_NEW_CLAUDE),
@@ -64,7 +78,7 @@ _FITS = (
     Fit(Api.ANTHROPIC_MESSAGES, "*3[-.]5-haiku*", *_claude(253, 107)),
     Fit(Api.ANTHROPIC_MESSAGES, "*3[-.]5-sonnet*", *_claude(287)),
     Fit(Api.ANTHROPIC_MESSAGES, "*", *_claude(305, 100)),
-    Fit(Api.GEMINI_GENERATE, "*", *_GEMINI),
+    Fit(Api.GEMINI_GENERATE, "*", _GEMINI_TEXT, _GEMINI_TOOLS),
 )
 
 _ANTHROPIC_PIXELS_PER_TOKEN = 750
@@ -109,8 +123,8 @@ def _message(labelled: Labelled, api: Api, scale: Scale, tally: Tally) -> None:
 
 
 def _definition(tool: Tool, scale: Scale, tally: Tally) -> int:
-    visible = tool.name + tool.description + compact(tool.schema)
-    return _scaled(tally.n(visible), scale.tool_text) + _scaled(1, scale.tool)
+    described = tally.n(tool.name + tool.description) * scale.tool_text
+    return _scaled(1, described + tally.n(compact(tool.schema)) * scale.tool_schema + scale.tool)
 
 
 def _tools(prompt: Prompt, scale: Scale, tally: Tally) -> None:
@@ -131,7 +145,8 @@ def fill(request: Request, prompt: Prompt, labelled: Sequence[Labelled], tally: 
     tally.put("framing", _scaled(1, scale.base + scale.message * len(labelled)))
     _tools(prompt, scale, tally)
     if prompt.output_schema is not None:
-        tally.put("schema", _scaled(tally.n(compact(prompt.output_schema.schema)), scale.text))
+        shown = tally.n(compact(prompt.output_schema.schema))
+        tally.put("schema", _scaled(1, shown * scale.schema_text + scale.schema))
     tally.partial = tally.partial or bool(prompt.hidden)
 
 

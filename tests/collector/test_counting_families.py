@@ -71,11 +71,20 @@ def test_claude_text_is_scaled_with_a_constant_per_message() -> None:
 
 def test_claude_tools_cost_their_definition_a_constant_each_and_one_by_model() -> None:
     tool = Tool("look_up", "Find.", {"type": "object"})
-    raw = count_text(O200K, 'look_upFind.{"type":"object"}')
+    raw = count_text(O200K, "look_upFind.") + count_text(O200K, '{"type":"object"}')
     request = Request(
         api=Api.ANTHROPIC_MESSAGES, model="claude-haiku-4-5-20251001", prompt=Prompt(tools=(tool,))
     )
     assert abs(count(request).segments.tools - (1.20 * raw + 42 + 484)) <= 1
+
+
+def test_an_output_schema_costs_on_claude_and_nothing_on_gemini() -> None:
+    shape = OutputSchema("x", {"type": "object"})
+    prompt = Prompt((says("user", "hello world"),), output_schema=shape)
+    claude = count(Request(api=Api.ANTHROPIC_MESSAGES, model="claude-sonnet-4-5", prompt=prompt))
+    gemini = count(Request(api=Api.GEMINI_GENERATE, model="gemini-2.5-flash", prompt=prompt))
+    assert abs(claude.segments.schema - (2.1 * count_text(O200K, '{"type":"object"}') + 86)) <= 1
+    assert gemini.segments.schema == 0
 
 
 def test_gemini_is_an_estimate() -> None:
