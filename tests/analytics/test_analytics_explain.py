@@ -240,7 +240,8 @@ def test_the_sentence_names_the_cell_behind_the_rise(rollup_frame) -> None:
 def test_the_sentence_measures_against_plan(rollup_frame) -> None:
     rollup = rollup_frame([before(input_tokens=1000), today(input_tokens=1000, requests=1)])
     assert told(rollup, plan="0.8") == (
-        "Fri 2 Oct 2026 cost $1.00: $0.20 (25 %) over plan; nothing moved: neither more nor less than Thu 1 Oct 2026."
+        "Fri 2 Oct 2026 cost $1.00: $0.20 (25 %) over plan; "
+        "nothing moved: neither more nor less than Thu 1 Oct 2026."
     )
 
 

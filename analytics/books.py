@@ -1,0 +1,48 @@
+"""What detectors look at: the books at one moment, with what was planned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from analytics.budget import quarter
+from analytics.period import Period, naive
+from analytics.plan import Budget, Envelope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """The ledger as of `now` (aware UTC).
+
+    `rollup` reaches back 36 days where there are so many, `sizes` 8 days; rows with an estimated time are
+    in neither. `last_data` is when anything last came in. An excess below `floor_usd` is not told.
+    `windows_h` are the hours over which excess is measured.
+    """
+
+    rollup: pl.DataFrame
+    sizes: pl.DataFrame
+    now: datetime
+    zone: ZoneInfo
+    envelopes: tuple[Envelope, ...] = ()
+    budgets: tuple[Budget, ...] = ()
+    last_data: datetime | None = None
+    floor_usd: Decimal = Decimal(1)
+    windows_h: tuple[int, ...] = (1, 6, 24)
+
+    @property
+    def end(self) -> datetime:
+        """Where the last window ends: now, back to the rollup's quarter of an hour."""
+        return quarter(self.now)
+
+    def last(self, hours: int) -> Period:
+        """The hours up to `end`."""
+        return Period(self.end - timedelta(hours=hours), self.end)
+
+
+def sizes_within(sizes: pl.DataFrame, period: Period) -> pl.DataFrame:
+    """The requests that started in the period."""
+    return sizes.filter(pl.col("ts").is_between(naive(period.start), naive(period.end), "left"))
