@@ -1,0 +1,173 @@
+"""The questions reports and checks ask the ledger: one query each, answered as a named frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import polars as pl
+
+from ledger.figures import DataHealth
+from ledger.frames import ROLLUP, SIZES, checked
+from ledger.store import Ledger
+
+_BUCKETS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens")
+_INPUT = " + ".join(f"coalesce({name}, 0)" for name in _BUCKETS)
+_INPUT_KNOWN = f"coalesce({', '.join(_BUCKETS)}) IS NOT NULL"
+
+
+def rollup(ledger: Ledger, start: datetime, end: datetime) -> pl.DataFrame:
+    """ROLLUP rows of [start, end), aware UTC."""
+    frame = ledger.frame(
+        f"SELECT {', '.join(ROLLUP.names())} FROM rollup WHERE bucket >= ? AND bucket < ? ORDER BY ALL",
+        [_naive(start), _naive(end)],
+    )
+    return checked(frame, ROLLUP, "rollup")
+
+
+def sizes(ledger: Ledger, start: datetime, end: datetime) -> pl.DataFrame:
+    """SIZES rows of [start, end), aware UTC, oldest first."""
+    frame = ledger.frame(
+        f"""
+        SELECT ts, tenant, workflow, environment, model, status, prompt_version,
+            CASE WHEN {_INPUT_KNOWN} THEN {_INPUT} END AS input_tokens, output_tokens,
+            cost_usd::DECIMAL(38, 12) AS cost_usd
+        FROM requests WHERE ts >= ? AND ts < ? AND NOT ts_estimated ORDER BY ts, request_id
+        """,
+        [_naive(start), _naive(end)],
+    )
+    return checked(frame, SIZES, "sizes")
+
+
+def last_data(ledger: Ledger, now: datetime) -> datetime | None:
+    """When the newest call before now was made; None for an empty ledger."""
+    found = ledger.rows("SELECT max(ts) FROM requests WHERE ts < ?", [_naive(now)])
+    return _aware(found[0][0])
+
+
+def requests_without_time(ledger: Ledger) -> int:
+    """Calls whose time is only their file's: they take no part in anomaly detection."""
+    return _int(ledger.rows("SELECT count(*) FROM requests WHERE ts_estimated")[0][0])
+
+
+def health(ledger: Ledger, start: datetime, end: datetime, now: datetime, price_book: str) -> DataHealth:
+    """How far the numbers of [start, end) can be trusted, and what was ingested since its start."""
+    intake = _row(ledger, _INTAKE, [_naive(start), _naive(now)])
+    rows = _row(ledger, _ROWS, [_naive(start), _naive(end)])
+    late = _row(ledger, _LATE, [_naive(start), _naive(now)])
+    drift = _row(ledger, _DRIFT, [_naive(start), _naive(end)])
+    book = _row(ledger, "SELECT max(effective_from) AS newest FROM prices WHERE kind = 'list'", [])
+    counted, reported, comparable = drift.int("counted"), drift.int("reported"), drift.int("comparable")
+    return DataHealth(
+        ingested_since=start,
+        read=intake.int("read"),
+        added=intake.int("added"),
+        updated=intake.int("updated"),
+        duplicate=intake.int("duplicate"),
+        merged_identical=intake.int("merged_identical"),
+        rejected=intake.int("rejected"),
+        reject_reasons=_reasons(ledger, _REJECT_REASONS, [_naive(start), _naive(now)]),
+        requests=rows.int("requests"),
+        late_requests=late.int("requests"),
+        late_usd=late.usd("cost"),
+        unpriced_requests=rows.int("unpriced"),
+        unpriced_tokens=rows.int("unpriced_tokens"),
+        unpriced_reasons=_reasons(ledger, _UNPRICED_REASONS, [_naive(start), _naive(end)]),
+        unattributed_requests=rows.int("unattributed"),
+        unattributed_usd=rows.usd("unattributed_usd"),
+        estimated_requests=rows.int("estimated"),
+        estimated_usd=rows.usd("estimated_usd"),
+        cost_usd=rows.usd("cost"),
+        ts_estimated_requests=rows.int("ts_estimated"),
+        drift_share=(counted - reported) / reported if reported else None,
+        exact_share=drift.int("equal") / comparable if comparable else None,
+        comparable_requests=comparable,
+        price_book=price_book,
+        price_book_date=book.day("newest"),
+        last_commit=_aware(intake.values["last_commit"]),
+    )
+
+
+_INTAKE = """
+    SELECT sum(read) AS read, sum(added) AS added, sum(updated) AS updated, sum(duplicate) AS duplicate,
+        sum(merged_identical) AS merged_identical, sum(rejected) AS rejected,
+        (SELECT max(started_at) FROM ingest_runs) AS last_commit
+    FROM ingest_runs WHERE started_at >= ? AND started_at <= ?
+"""
+_REJECT_REASONS = """
+    SELECT reason, count(*) FROM rejects WHERE rejected_at >= ? AND rejected_at <= ?
+    GROUP BY ALL ORDER BY count(*) DESC, reason LIMIT 8
+"""
+_ROWS = f"""
+    SELECT count(*) AS requests,
+        count(*) FILTER (cost_usd IS NULL) AS unpriced,
+        sum({_INPUT} + coalesce(output_tokens, 0)) FILTER (cost_usd IS NULL) AS unpriced_tokens,
+        count(*) FILTER (tenant IS NULL) AS unattributed,
+        sum(cost_usd) FILTER (tenant IS NULL) AS unattributed_usd,
+        count(*) FILTER (usage_source = 'estimated') AS estimated,
+        sum(cost_usd) FILTER (usage_source = 'estimated') AS estimated_usd,
+        count(*) FILTER (ts_estimated) AS ts_estimated,
+        sum(cost_usd) AS cost
+    FROM requests WHERE ts >= ? AND ts < ?
+"""
+_UNPRICED_REASONS = """
+    SELECT coalesce(unpriced_reason, 'unknown') || ': ' || coalesce(model, 'no model'), count(*) FROM requests
+    WHERE ts >= ? AND ts < ? AND cost_usd IS NULL GROUP BY ALL ORDER BY count(*) DESC, 1 LIMIT 8
+"""
+# Late is what came in after the day it belongs to had been reported: it changed a published number.
+_LATE = """
+    WITH reported AS (
+        SELECT period_start, period_end, min(rendered_at) AS rendered_at
+        FROM report_runs WHERE report = 'daily' GROUP BY period_start, period_end
+    )
+    SELECT count(*) AS requests, sum(cost_usd) AS cost
+    FROM requests JOIN reported
+        ON ts >= period_start AND ts < period_end AND ingested_at > rendered_at
+    WHERE ingested_at >= ? AND ingested_at <= ?
+"""
+_DRIFT = f"""
+    SELECT count(*) AS comparable, sum(counted_input_tokens) AS counted, sum({_INPUT}) AS reported,
+        count(*) FILTER (counted_input_tokens = {_INPUT}) AS equal
+    FROM requests
+    WHERE ts >= ? AND ts < ? AND usage_source = 'reported' AND count_method = 'exact' AND NOT cache_hit
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One row of sums by name; what SQL leaves NULL over no rows reads as zero."""
+
+    values: Mapping[str, object]
+
+    def int(self, name: str) -> int:
+        return _int(self.values[name])
+
+    def usd(self, name: str) -> Decimal:
+        found = self.values[name]
+        return found if isinstance(found, Decimal) else Decimal(0)
+
+    def day(self, name: str) -> date | None:
+        found = self.values[name]
+        return found if isinstance(found, date) else None
+
+
+def _row(ledger: Ledger, sql: str, params: list[object]) -> _Row:
+    return _Row(ledger.frame(sql, params).row(0, named=True))
+
+
+def _reasons(ledger: Ledger, sql: str, params: list[object]) -> tuple[tuple[str, int], ...]:
+    return tuple((str(reason), _int(count)) for reason, count in ledger.rows(sql, params))
+
+
+def _int(value: object) -> int:
+    return 0 if value is None else int(str(value).split(".")[0])
+
+
+def _naive(ts: datetime) -> datetime:
+    return ts.astimezone(UTC).replace(tzinfo=None)
+
+
+def _aware(value: object) -> datetime | None:
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else None

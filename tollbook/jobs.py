@@ -1,0 +1,310 @@
+"""The jobs of the product, each a plain function of configuration, ledger and now."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+
+from alerts import book
+from alerts.channels import build
+from alerts.evaluation import Evaluation, evaluate
+from alerts.outbox import DeliveryReport, deliver
+from analytics import attribution, budget, explain, forecast, period, variance
+from analytics.books import Books
+from analytics.detectors import DETECTORS
+from analytics.period import Period
+from analytics.plan import day_plan
+from collector.ingest import Summary, ingest
+from collector.sources import SourceError, discover
+from ledger import queries
+from ledger.figures import Finding, Headline, Incident
+from ledger.prices import book_version
+from ledger.store import Ledger
+from reports.daily import Daily, render_html
+from tollbook import parts
+from tollbook.config import Configuration, SourceTable
+
+Visit = Callable[[], AbstractContextManager[Ledger]]
+
+BREAKDOWNS = ("tenant", "workflow", "model_tier", "environment")
+_TREND_DAYS = 30
+# A detector compares with 28 days before the longest window; a month's budget reaches back 31.
+_HISTORY = timedelta(days=35)
+
+
+def ingest_sources(
+    config: Configuration, visit: Visit, now: datetime, progress: Callable[[int], None] = lambda _: None
+) -> Summary:
+    """Read every [[source]] of the configuration. Raises SourceError where none is declared."""
+    if not config.settings.source:
+        raise SourceError(
+            "no [[source]] in the configuration: name one there, or give paths to `tollbook ingest`"
+        )
+    record_configuration(config, visit, now)
+    found = [_ingest_source(config, source, visit, now, progress) for source in config.settings.source]
+    return _together(found)
+
+
+def _ingest_source(
+    config: Configuration, source: SourceTable, visit: Visit, now: datetime, progress: Callable[[int], None]
+) -> Summary:
+    try:
+        paths = discover([source.path], config.base)
+    except SourceError:
+        # A log that is not written yet is nothing wrong; `doctor` names sources without files.
+        paths = []
+    return ingest(paths, visit, parts.intake(config, source.format), now, progress)
+
+
+def _together(summaries: Sequence[Summary]) -> Summary:
+    formats: dict[str, int] = {}
+    for summary in summaries:
+        for name, count in summary.formats.items():
+            formats[name] = formats.get(name, 0) + count
+    files = tuple(file for summary in summaries for file in summary.files)
+    return Summary(files, sum(summary.seconds for summary in summaries), formats)
+
+
+def record_configuration(config: Configuration, visit: Visit, now: datetime) -> None:
+    """Keep the configuration in force, by digest, and say in the audit when it changed."""
+    at = now.astimezone(UTC).replace(tzinfo=None)
+    with visit() as ledger:
+        last = ledger.rows(
+            "SELECT digest FROM config_versions ORDER BY in_force_from DESC, rowid DESC LIMIT 1"
+        )
+        if last and last[0][0] == config.digest:
+            return
+        with ledger.transaction():
+            ledger.execute("INSERT INTO config_versions VALUES (?, ?, ?)", [config.digest, config.text, at])
+            before = last[0][0] if last else "none"
+            ledger.execute(
+                "INSERT INTO audit VALUES (?, 'config.changed', ?)", [at, f"from {before} to {config.digest}"]
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a check found, changed and delivered, and the incidents open after it."""
+
+    findings: tuple[Finding, ...]
+    evaluation: Evaluation
+    delivery: DeliveryReport
+    incidents: tuple[Incident, ...]
+
+
+def check(config: Configuration, visit: Visit, now: datetime, clock: Callable[[], datetime]) -> Check:
+    """Evaluate envelopes, budgets and anomalies as of `now`; keep incidents; deliver what is due.
+
+    `clock` tells the real time for retries, which a replay of a past moment must not confuse.
+    """
+    record_configuration(config, visit, now)
+    with visit() as ledger:
+        books = _books(ledger, config, now)
+    findings = tuple(finding for detect in DETECTORS.values() for finding in detect(books))
+    with visit() as ledger:
+        evaluation = evaluate(ledger, findings, parts.policy(config), now)
+    delivery = deliver(visit, build(parts.channels(config)), clock, worker=f"tollbook-{os.getpid()}")
+    with visit() as ledger:
+        incidents = tuple(book.load_open(ledger))
+    return Check(findings, evaluation, delivery, incidents)
+
+
+def _books(ledger: Ledger, config: Configuration, now: datetime) -> Books:
+    settings = config.settings
+    return Books(
+        rollup=queries.rollup(ledger, now - _HISTORY, now),
+        sizes=queries.sizes(ledger, now - timedelta(days=8), now),
+        now=now,
+        zone=config.zone,
+        envelopes=parts.envelopes(settings),
+        budgets=parts.budgets(settings),
+        last_data=queries.last_data(ledger, now),
+        floor_usd=settings.anomaly.floor_usd,
+        windows_h=settings.anomaly.windows_h,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DailyReport:
+    """The daily report as a value, and the file it was written to."""
+
+    daily: Daily
+    path: Path
+
+
+def last_whole_day(config: Configuration, now: datetime) -> date:
+    """The day a morning report is about."""
+    return now.astimezone(config.zone).date() - timedelta(days=1)
+
+
+def report_daily(config: Configuration, visit: Visit, day: date, out: Path, now: datetime) -> DailyReport:
+    """Render a day's report to `out`/daily-YYYY-MM-DD.html and record that it was."""
+    with visit() as ledger:
+        daily = daily_of(ledger, config, day, now)
+    page = render_html(daily)
+    path = out / f"daily-{day:%Y-%m-%d}.html"
+    _write(path, page)
+    digest = hashlib.sha256(page.encode()).hexdigest()[:16]
+    with visit() as ledger:
+        ledger.execute(
+            "INSERT INTO report_runs VALUES ('daily', ?, ?, ?, ?, ?)",
+            [*map(_naive, (daily.period_start, daily.period_end, now)), str(path), digest],
+        )
+    return DailyReport(daily, path)
+
+
+def daily_of(ledger: Ledger, config: Configuration, day: date, now: datetime) -> Daily:
+    """Everything the daily report says, from the ledger as of `now`."""
+    zone, settings = config.zone, config.settings
+    today, before = period.day(day, zone), period.day(day - timedelta(days=1), zone)
+    first = day - timedelta(days=_TREND_DAYS - 1)
+    start = min(period.day(first, zone).start, period.month(day, zone).start, today.end - _HISTORY)
+    rollup = queries.rollup(ledger, start, min(today.end, now))
+    week = queries.sizes(ledger, today.start - timedelta(days=8), min(today.end, now))
+    sizes = week.filter(pl.col("ts") >= _naive(today.start))
+    plan = day_plan(parts.budgets(settings), day, zone)
+    facts = _Facts(rollup, sizes, today, before, plan, config, now)
+    factors = explain.factors(rollup, today, before)
+    contributors = explain.contributors(rollup, today, before, week)
+    versus = f"{day - timedelta(days=1):%a} {(day - timedelta(days=1)).day} {day - timedelta(days=1):%b}"
+    envelopes = variance.envelopes(sizes, parts.envelopes(settings))
+    states = budget.states(
+        rollup, parts.budgets(settings), min(now, today.end), zone, queries.last_data(ledger, now)
+    )
+    spent, earlier = _spent(rollup, today), _spent(rollup, before)
+    return Daily(
+        day=day,
+        zone=zone,
+        period_start=today.start,
+        period_end=today.end,
+        as_of=now,
+        sentence=explain.sentence(day, spent, plan, earlier, versus, contributors, factors),
+        headlines=_headlines(facts, envelopes, versus),
+        versus=versus,
+        factors=factors,
+        contributors=contributors,
+        breakdowns=tuple(
+            attribution.spend_by(rollup, name, today, before, _TREND_DAYS, zone) for name in BREAKDOWNS
+        ),
+        segments=attribution.segment_spend(rollup, today, before),
+        days=attribution.daily(rollup, first, day, zone, now, plan),
+        envelopes=envelopes,
+        budgets=states,
+        incidents=tuple(book.load_all(ledger, today.start)),
+        health=queries.health(ledger, today.start, today.end, now, book_version()),
+        prompt_changes=_prompt_changes(week, today, config),
+    )
+
+
+def _naive(ts: datetime) -> datetime:
+    return ts.astimezone(UTC).replace(tzinfo=None)
+
+
+def _spent(rollup: pl.DataFrame, span: Period) -> Decimal | None:
+    return attribution.total_usd(rollup, span) if attribution.within(rollup, span).height else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    rollup: pl.DataFrame
+    sizes: pl.DataFrame
+    today: Period
+    before: Period
+    plan: Decimal | None
+    config: Configuration
+    now: datetime
+
+
+def _headlines(facts: _Facts, envelopes: pl.DataFrame, versus: str) -> tuple[Headline, ...]:
+    return (_day_headline(facts, versus), *_month_headlines(facts), _outside_headline(facts, envelopes))
+
+
+def _day_headline(facts: _Facts, versus: str) -> Headline:
+    spent, earlier = _spent(facts.rollup, facts.today), _spent(facts.rollup, facts.before)
+    change = None if spent is None or earlier is None else spent - earlier
+    return Headline(
+        label="Spent",
+        value_usd=spent,
+        plan_usd=facts.plan,
+        change_usd=change,
+        change_share=float(change / earlier) if change is not None and earlier else None,
+        versus=versus,
+        note="booked",
+        over=spent is not None and facts.plan is not None and spent > facts.plan,
+    )
+
+
+def _month_headlines(facts: _Facts) -> tuple[Headline, ...]:
+    """Month to date, and its forecast, as they stood when the reported day ended."""
+    zone = facts.config.zone
+    local = facts.today.start.astimezone(zone).date()
+    month = period.month(local, zone)
+    seen_until = min(facts.now, facts.today.end)
+    to_date = _spent(facts.rollup, replace(month, end=min(month.end, facts.today.end)))
+    ahead = forecast.to_period_end(facts.rollup, month, seen_until, zone)
+    first, after = period.local_days(month, zone)
+    days, done = (after - first).days, (local - first).days + 1
+    planned = None if facts.plan is None else facts.plan * days
+    return (
+        Headline(
+            label="Month to date",
+            value_usd=to_date,
+            plan_usd=planned,
+            versus="budget of the month",
+            note=f"day {done} of {days}",
+            over=to_date is not None and planned is not None and to_date > planned,
+        ),
+        Headline(
+            label="Month forecast",
+            value_usd=ahead.value,
+            plan_usd=planned,
+            versus="budget of the month",
+            low_usd=ahead.low,
+            high_usd=ahead.high,
+            note=f"forecast, {ahead.method}",
+            over=ahead.value is not None and planned is not None and ahead.value > planned,
+        ),
+    )
+
+
+def _outside_headline(facts: _Facts, envelopes: pl.DataFrame) -> Headline:
+    declared = parts.envelopes(facts.config.settings)
+    _, uncovered = variance.coverage(facts.sizes, declared)
+    return Headline(
+        label="Outside envelopes",
+        value_usd=variance.outside_usd(envelopes) if declared else None,
+        note=f"{_dollars(uncovered)} of spend has no envelope" if declared else "no envelope declared",
+    )
+
+
+def _dollars(usd: Decimal) -> str:
+    from ledger.units import money
+
+    return money(usd)
+
+
+def _prompt_changes(week: pl.DataFrame, today: Period, config: Configuration) -> tuple[str, ...]:
+    changes = explain.prompt_changes(week, today)
+    return tuple(
+        f"{workflow}: new prompt version {version[:7]} since {seen.astimezone(config.zone):%H:%M}"
+        for workflow, version, seen in changes
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    """Write whole or not at all: a reader never sees half a page."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        out.write(text)
+    Path(name).chmod(0o644)
+    Path(name).replace(path)

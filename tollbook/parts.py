@@ -1,0 +1,148 @@
+"""Hand each part of the product its own piece of the configuration."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+from alerts.channels import ChannelSettings
+from alerts.dispatch import Route
+from alerts.evaluation import Policy
+from analytics.plan import Budget, BudgetUnit, Envelope
+from collector.attribution import DEFAULT_RULES, Rules
+from collector.ingest import Intake
+from collector.segments import DEFAULT as DEFAULT_SEGMENTS
+from collector.segments import SegmentRules
+from ledger.prices import Contract
+from tollbook.config import BudgetTable, Configuration, EnvelopeTable, PriceTable, Settings, secret
+
+STDOUT = "stdout"
+
+
+def intake(
+    config: Configuration,
+    form: str = "auto",
+    assume_time: datetime | None = None,
+    quarantine: Path | None = None,
+) -> Intake:
+    """How logs are read."""
+    settings = config.settings
+    return Intake(
+        format=form,
+        rules=rules(settings),
+        segment_rules=segment_rules(settings),
+        contracts=contracts(settings),
+        assume_time=assume_time,
+        quarantine=quarantine,
+    )
+
+
+def rules(settings: Settings) -> Rules:
+    """Attribution: a dimension without rules of its own keeps the documented defaults."""
+    own = settings.attribution
+    return Rules(
+        tenant=DEFAULT_RULES.tenant if own.tenant is None else own.tenant,
+        workflow=DEFAULT_RULES.workflow if own.workflow is None else own.workflow,
+        environment=DEFAULT_RULES.environment if own.environment is None else own.environment,
+        end_user=DEFAULT_RULES.end_user if own.end_user is None else own.end_user,
+        defaults={str(name): value for name, value in own.defaults.items()},
+        tiers=tuple((name, tuple(patterns)) for name, patterns in settings.tiers.items()),
+    )
+
+
+def segment_rules(settings: Settings) -> SegmentRules:
+    """How retrieved text is marked."""
+    own, usual = settings.segments, DEFAULT_SEGMENTS
+    return SegmentRules(
+        context_tags=usual.context_tags if own.context_tags is None else own.context_tags,
+        context_headings=usual.context_headings if own.context_headings is None else own.context_headings,
+        context_names=usual.context_names if own.context_names is None else own.context_names,
+    )
+
+
+def contracts(settings: Settings) -> tuple[Contract, ...]:
+    """Negotiated prices."""
+    return tuple(_contract(table) for table in settings.price)
+
+
+def _contract(table: PriceTable) -> Contract:
+    percent = table.discount_percent
+    return Contract(
+        model=table.model,
+        provider=table.provider,
+        tenant=table.tenant,
+        discount=None if percent is None else percent / 100,
+        usd_per_million=dict(table.usd_per_million),
+        since=table.since,
+        until=table.until,
+    )
+
+
+def envelopes(settings: Settings) -> tuple[Envelope, ...]:
+    """What requests are expected to use."""
+    return tuple(_envelope(table) for table in settings.envelope)
+
+
+def _envelope(table: EnvelopeTable) -> Envelope:
+    return Envelope(
+        workflow=table.workflow,
+        tenant=table.tenant,
+        input_p50=table.input.p50,
+        input_p95=table.input.p95,
+        output_p50=table.output.p50,
+        output_p95=table.output.p95,
+        max_cost_per_request_usd=table.max_cost_per_request_usd,
+    )
+
+
+def budgets(settings: Settings) -> tuple[Budget, ...]:
+    """What may be spent."""
+    return tuple(_budget(table) for table in settings.budget)
+
+
+def _budget(table: BudgetTable) -> Budget:
+    named = [name for name in ("tenant", "workflow", "model_tier", "environment") if getattr(table, name)]
+    dimension = named[0] if named else None
+    value = getattr(table, dimension) if dimension else None
+    in_tokens = table.soft_tokens is not None or table.hard_tokens is not None
+    soft, hard = (table.soft_tokens, table.hard_tokens) if in_tokens else (table.soft_usd, table.hard_usd)
+    return Budget(
+        name=f"{value or 'all spend'}, {table.period}",
+        dimension=dimension,
+        value=value,
+        period=table.period,
+        soft=None if soft is None else Decimal(soft),
+        hard=None if hard is None else Decimal(hard),
+        unit=BudgetUnit.TOKENS if in_tokens else BudgetUnit.USD,
+    )
+
+
+def policy(config: Configuration) -> Policy:
+    """Who is told of incidents, and when."""
+    settings = config.settings
+    return Policy(
+        channels=tuple(channel.name for channel in settings.channel) or (STDOUT,),
+        zone=config.zone,
+        routes=tuple(
+            Route({str(name): value for name, value in table.match.items()}, table.channels)
+            for table in settings.route
+        ),
+        keep_firing_for=settings.anomaly.keep_firing_for,
+        backfill_older_than=settings.anomaly.deliver_within,
+    )
+
+
+def channels(config: Configuration) -> tuple[ChannelSettings, ...]:
+    """The declared channels with their secrets; standard output where none is declared."""
+    declared = tuple(
+        ChannelSettings(
+            name=table.name,
+            type=table.type,
+            url=secret(table.url_env, table.url_file, config.path),
+            path=None if table.path is None else config.path(table.path),
+            secret=secret(table.secret_env, table.secret_file, config.path),
+        )
+        for table in config.settings.channel
+    )
+    return declared or (ChannelSettings(STDOUT, "stdout", None, None, None),)
