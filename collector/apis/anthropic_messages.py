@@ -213,8 +213,8 @@ def assemble(events: Sequence[object]) -> Json:
     blocks: dict[int, dict[str, object]] = {}
     for event in mappings(events):
         kind = event.get("type")
-        if kind == "message_start":
-            whole.update(mapping(event.get("message")))
+        if kind in ("message_start", "message"):
+            whole.update(event if kind == "message" else mapping(event.get("message")))
             _take_usage(usage_so_far, whole.get("usage"))
         elif kind == "message_delta":
             whole.update(_known(event.get("delta")))

@@ -20,9 +20,7 @@ _TIERS = {
     "standard": "standard",
     "on_demand": "standard",
     "standard_only": "standard",
-    "performance": "priority",
     "priority": "priority",
-    "scale": "priority",
     "flex": "flex",
     "batch": "batch",
 }
@@ -94,7 +92,7 @@ def error(response: Json) -> ApiError | None:
     found = response.get("error")
     if isinstance(found, str) and found:
         return ApiError("error", found)
-    if isinstance(found, dict):
+    if isinstance(found, dict) and found:
         return ApiError(_error_kind(found), text_or_none(found.get("message")) or "")
     if response.get("type") == "error" or (text_or_none(response.get("message")) and len(response) <= 3):
         return ApiError(_error_kind(response), text_or_none(response.get("message")) or "")

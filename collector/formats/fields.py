@@ -20,10 +20,14 @@ def text_field(record: Json, key: str) -> str | None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError(f"{key} is {kind(value)} ({shown(value)}), expected text")
-    written = str(value)
-    if len(written) > _LONGEST_NAME:
-        raise ValueError(f"{key} has {len(written)} characters, expected at most {_LONGEST_NAME}")
-    return written
+    return name(str(value), key)
+
+
+def name(value: str | None, key: str) -> str | None:
+    """Return a name or id; ValueError where it is longer than any that is one."""
+    if value is not None and len(value) > _LONGEST_NAME:
+        raise ValueError(f"{key} has {len(value)} characters, expected at most {_LONGEST_NAME}")
+    return value
 
 
 def first_text(record: Json, *keys: str) -> str | None:

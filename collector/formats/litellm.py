@@ -50,7 +50,7 @@ def read(record: Json) -> Request:
         model=model,
         provider=_provider(record),
         operation=operation,
-        response_id=text_or_none(response.get("id")),
+        response_id=fields.text_field(response, "id"),
         call_id=fields.text_field(record, "litellm_call_id") or fields.text_field(record, "id"),
         cache_hit=fields.is_set(record.get("cache_hit")),
         ts=start,
@@ -88,7 +88,7 @@ def _call_type(record: Json) -> tuple[Api, str]:
 
 def _model(record: Json, response: Json) -> str | None:
     """Name the model as answered, else as asked, without LiteLLM's provider prefix."""
-    model = text_or_none(response.get("model")) or fields.text_field(record, "model")
+    model = fields.text_field(response, "model") or fields.text_field(record, "model")
     prefix = text(record.get("custom_llm_provider")) + "/"
     return model.removeprefix(prefix) if model and len(prefix) > 1 else model
 
@@ -104,7 +104,7 @@ def _counting_api(body_api: Api, model: str | None) -> Api:
 
 
 def _provider(record: Json) -> str | None:
-    said = text_or_none(record.get("custom_llm_provider"))
+    said = fields.text_field(record, "custom_llm_provider")
     return apis.named(said) if said else None
 
 

@@ -74,7 +74,7 @@ def _request(record: Json, request: Json, call: Call, url: str | None, path: str
         model=model,
         provider=_provider(record, call, url, model),
         operation=apis.operation(call.api, path),
-        response_id=call.answered.response_id,
+        response_id=fields.name(call.answered.response_id, "the response's id"),
         call_id=_call_id(record),
         cache_hit=fields.is_set(record.get("cache_hit")),
         ts=timing.start or call.answered.created,
@@ -104,12 +104,12 @@ def _request(record: Json, request: Json, call: Call, url: str | None, path: str
 def _model(record: Json, call: Call, path: str | None) -> str | None:
     """Name the model as answered, else as asked, else as the record or the path says."""
     asked = call.answered.model or call.asked.model
-    return asked or text_or_none(record.get("model")) or apis.path_model(path)
+    return fields.name(asked or text_or_none(record.get("model")) or apis.path_model(path), "model")
 
 
 def _provider(record: Json, call: Call, url: str | None, model: str | None) -> str | None:
     said = text_or_none(record.get("provider"))
-    return apis.named(said) if said else apis.provider(url, call.api, model)
+    return fields.name(apis.named(said), "provider") if said else apis.provider(url, call.api, model)
 
 
 def _call_id(record: Json) -> str | None:

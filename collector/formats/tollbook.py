@@ -83,7 +83,9 @@ def read(record: Json) -> Request:
     response = bodies.response_body(record.get("response"))
     call = bodies.read_call(_api(record, request, response), request, response)
     usage = _usage(record, call)
-    model = fields.text_field(record, "model") or call.answered.model or call.asked.model
+    model = fields.text_field(record, "model") or fields.name(
+        call.answered.model or call.asked.model, "model"
+    )
     tags = _tags(record)
     return Request(
         api=call.api,

@@ -223,8 +223,14 @@ def test_errors_of_every_api_have_a_kind(body, kind, message):
     assert (found.kind, found.message) == (kind, message)
 
 
-def test_a_good_body_is_no_error():
-    assert error({"id": "x", "error": None, "output": []}) is None
+@pytest.mark.parametrize("empty", [None, {}, "", False])
+def test_an_empty_error_is_no_error(empty):
+    assert error({"id": "x", "error": empty, "output": []}) is None
+
+
+def test_a_whole_anthropic_message_in_a_list_is_read():
+    message = {"type": "message", "content": [{"type": "text", "text": "hi"}], "usage": {"input_tokens": 2}}
+    assert streamed(Api.ANTHROPIC_MESSAGES, message).texts == ("hi",)
 
 
 @pytest.mark.parametrize(

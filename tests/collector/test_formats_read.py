@@ -195,12 +195,14 @@ def test_times_of_every_spelling_are_utc(written):
         ("latency_ms", "fast", "latency_ms is text ('fast'), expected a number"),
         ("attempt", "two", "attempt is text ('two'), expected a whole number"),
         ("cost_usd", "free", "cost_usd is 'free', expected dollars from 0 to 999999"),
+        ("model", "m" * 300, "model has 300 characters, expected at most 256"),
         ("request", 5, "request is a number (5), expected an object"),
         ("response", False, "response is a boolean (False), expected an object or a list of chunks"),
     ],
 )
 def test_a_bad_field_is_refused_by_name_and_value(field, value, reason):
-    assert refused(pair, **{field: value}) == reason
+    bare = {"request": {}, "response": {}}
+    assert refused(pair, **(bare | {field: value})) == reason
 
 
 def test_an_end_before_the_start_is_refused():
