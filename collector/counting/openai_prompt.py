@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Final
 
 from collector.counting.images import image_tokens
 from collector.counting.openai_constants import Framing, framing, hidden_tokens
@@ -23,6 +24,10 @@ class _Call:
     model: str
     framing: Framing
     tool_names: Mapping[str, str]
+
+
+# " to=functions." before a called name; the name is a text of its own, its first token never merges with it.
+_ADDRESS: Final = 3
 
 
 def compact_arguments(text: str) -> str:
@@ -44,7 +49,7 @@ def _tool_names(labelled: Sequence[Labelled]) -> dict[str, str]:
 
 
 def _one_call(call: Part, tally: Tally) -> int:
-    return tally.n(f" to=functions.{call.name or ''}") + tally.n(compact_arguments(call.text))
+    return _ADDRESS + tally.n(call.name or "") + tally.n(compact_arguments(call.text))
 
 
 def _parallel_calls(calls: Sequence[Part], tally: Tally) -> int:

@@ -118,7 +118,7 @@ def test_tool_tokens_share_the_tools_segment() -> None:
 
 def test_one_call_and_its_result_are_counted_by_name_and_compact_arguments() -> None:
     turn = (says("user", "hello world"), calls(("look_up", '{"id": 7}')), returns("found"))
-    expected_call = 3 + 1 + n(" to=functions.look_up") + n('{"id":7}') + 2
+    expected_call = 3 + 1 + 3 + n("look_up") + n('{"id":7}') + 2
     expected_result = 3 + n("functions.look_up") + n("found")
     counted = chat(Prompt(turn))
     assert counted.input_tokens == 3 + (3 + 1 + 2) + expected_call + expected_result
@@ -226,7 +226,7 @@ def test_responses_carried_hidden_tokens_for_some_days_of_march_2025() -> None:
 def test_responses_items_of_calls_in_a_row_are_one_message() -> None:
     first, second = calls(("a", "{}")), calls(("b", "{}"))
     counted = chat(Prompt((says("user", "hello world"), first, second)), api=Api.OPENAI_RESPONSES)
-    visible = n(" to=functions.a") + n("{}") + n(" to=functions.b") + n("{}")
+    visible = 3 + n("a") + n("{}") + 3 + n("b") + n("{}")
     assert counted.input_tokens == 3 + (3 + 1 + 2) + (3 + 1) + visible + 3 + 1
 
 
