@@ -215,10 +215,10 @@ def assemble(events: Sequence[object]) -> Json:
         kind = event.get("type")
         if kind in ("message_start", "message"):
             whole.update(event if kind == "message" else mapping(event.get("message")))
-            _take_usage(usage_so_far, whole.get("usage"))
+            usage_so_far.update(_opening_usage(kind, whole.get("usage")))
         elif kind == "message_delta":
             whole.update(_known(event.get("delta")))
-            _take_usage(usage_so_far, event.get("usage"))
+            usage_so_far.update(_known(event.get("usage")))
         elif kind == "error":
             whole["error"] = event.get("error") or event
         else:
@@ -232,8 +232,12 @@ def _known(values: object) -> Json:
     return {key: value for key, value in mapping(values).items() if value is not None}
 
 
-def _take_usage(so_far: dict[str, object], update: object) -> None:
-    so_far.update(_known(update))
+def _opening_usage(kind: object, usage: object) -> Json:
+    """Return the usage a stream opens with, without its output count: a placeholder until the end."""
+    known = _known(usage)
+    if kind == "message":
+        return known
+    return {key: value for key, value in known.items() if key != "output_tokens"}
 
 
 def _take_block(blocks: dict[int, dict[str, object]], event: Json) -> None:

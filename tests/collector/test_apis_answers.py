@@ -185,6 +185,11 @@ def test_anthropic_usage_of_a_stream_is_the_latest_that_is_known():
     assert whole["usage"] == {"input_tokens": 5, "output_tokens": 30}
 
 
+def test_the_output_of_a_cut_anthropic_stream_is_unknown():
+    whole = APIS[Api.ANTHROPIC_MESSAGES].assemble(ANTHROPIC_STREAM[:-1])
+    assert whole["usage"] == {"input_tokens": 5}
+
+
 def test_gemini_chunks_join_their_parts():
     found = streamed(
         Api.GEMINI_GENERATE,
