@@ -17,6 +17,7 @@ class Framing:
     `tools_beside_system` and `tools_alone` belong to the tools text with and without a system message;
     `named_choice` is None where a forced function costs nothing; `parallel` says that several calls of one
     message are written as one multi_tool_use, else each call after the first costs `further_call`.
+    `sure_of_tools` is false where bills with tools are met in fewer than nine of ten.
     `schema_alone`, `schema_beside_system` and `schema_beside_tools` belong to an output schema.
     """
 
@@ -34,6 +35,7 @@ class Framing:
     schema_beside_system: int = 2
     schema_beside_tools: int = -2
     schema_names_twice: bool = True
+    sure_of_tools: bool = True
 
 
 _CHAT = Framing()
@@ -60,6 +62,7 @@ _RESPONSES = replace(
     schema_beside_system=1,
     schema_beside_tools=0,
     schema_names_twice=False,
+    sure_of_tools=False,
 )
 _RESPONSES_O = replace(_RESPONSES, base=2, plain_assistant=2)
 _RESPONSES_5 = replace(

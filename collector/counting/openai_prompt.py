@@ -164,7 +164,8 @@ def _tools(rendered: Sequence[Rendered], system: str | None, constants: Framing,
     """The tools stand in the first system message; return its whole text, whose seams are counted once."""
     text = namespace(rendered)
     tally.partial = tally.partial or not all(tool.whole for tool in rendered)
-    tally.estimated = tally.estimated or not all(tool.sure for tool in rendered)
+    sure = constants.sure_of_tools and all(tool.sure for tool in rendered)
+    tally.estimated = tally.estimated or not sure
     if system is None:
         tally.put("tools", tally.n(text) + constants.tools_alone)
         return text

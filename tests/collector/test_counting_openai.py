@@ -197,6 +197,11 @@ def test_a_schema_form_that_no_bill_has_confirmed_makes_the_count_an_estimate() 
     assert chat(Prompt(HELLO, tools=(Tool("find", schema=union),))).method is CountMethod.CALIBRATED
 
 
+def test_tools_on_responses_are_an_estimate() -> None:
+    assert chat(Prompt(HELLO), api=Api.OPENAI_RESPONSES).method is CountMethod.EXACT
+    assert chat(Prompt(HELLO, tools=(LOOK_UP,)), api=Api.OPENAI_RESPONSES).method is CountMethod.CALIBRATED
+
+
 def test_a_compatible_model_of_another_maker_is_an_estimate() -> None:
     assert chat(Prompt(HELLO), "llama-3.3-70b").method is CountMethod.CALIBRATED
 
