@@ -13,6 +13,9 @@ from ledger.units import duration, money
 _MICRO = Decimal("0.000001")
 _DAY_S = 86_400
 _NO_TIME = timedelta(0)
+_LIMITS = ("budget_hard", "budget_soft")
+# Less than an hour says nothing of a day.
+_SHORTEST = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +86,27 @@ def _control(finding: Finding) -> _Control | None:
 
 
 def _saving_per_day(finding: Finding) -> Decimal | None:
-    window = finding.window_end - finding.window_start
-    if not _has_excess(finding) or finding.excess_usd is None or window <= _NO_TIME:
+    span = _span(finding)
+    if not _has_excess(finding) or finding.excess_usd is None or span <= _NO_TIME:
         return None
-    seconds = Decimal(int(window.total_seconds()))
+    seconds = Decimal(int(span.total_seconds()))
     return (finding.excess_usd * _DAY_S / seconds).quantize(_MICRO, ROUND_HALF_EVEN)
 
 
 def _would_have_saved(finding: Finding) -> str:
     if not _has_excess(finding):
         return ""
-    window = duration(finding.window_end - finding.window_start)
-    return f": would have saved up to {money(finding.excess_usd)} of the last {window}"
+    last = duration(_span(finding)).replace(" 00 min", "").replace(" 0 h", "")
+    period = "hour" if last == "1 h" else last
+    return f": would have saved up to {money(finding.excess_usd)} in the last {period}"
+
+
+def _span(finding: Finding) -> timedelta:
+    """How long the excess took: what is beyond a limit was all spent after the limit was crossed."""
+    if finding.rule.startswith(_LIMITS):
+        crossed = max(finding.window_start, finding.since)
+        return max(finding.window_end - crossed, _SHORTEST)
+    return finding.window_end - finding.window_start
 
 
 def _has_excess(finding: Finding) -> bool:

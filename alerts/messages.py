@@ -139,7 +139,7 @@ def _first_three(why: Iterable[str]) -> list[str]:
 
 
 def _saving(usd_per_day: Decimal | None) -> str:
-    return "" if usd_per_day is None else f"; at this pace {money(usd_per_day)} a day"
+    return "" if usd_per_day is None else f", {money(usd_per_day)} a day at this pace"
 
 
 def _commands(incident: Incident, is_over: bool) -> Iterator[str]:

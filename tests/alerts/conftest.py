@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -82,3 +85,50 @@ def visit(tmp_path: Path) -> Callable[[], AbstractContextManager[store.Ledger]]:
 def ledger(visit: Callable[[], AbstractContextManager[store.Ledger]]) -> Iterator[store.Ledger]:
     with visit() as opened:
         yield opened
+
+
+@dataclass
+class Received:
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Sink:
+    """A loopback server that answers `status` to everything and keeps what it was sent."""
+
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    requests: list[Received] = field(default_factory=list)
+    url: str = ""
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        length = int(handler.headers.get("Content-Length", 0))
+        self.requests.append(Received(handler.path, dict(handler.headers), handler.rfile.read(length)))
+        handler.send_response(self.status)
+        for name, value in self.headers.items():
+            handler.send_header(name, value)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    received = Sink()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.answer(self)
+
+        def log_request(self, code: object = "-", size: object = "-") -> None:
+            """Keep the test's output quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    received.url = f"http://127.0.0.1:{server.server_port}"
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield received
+    server.shutdown()
+    thread.join()
+    server.server_close()
