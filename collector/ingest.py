@@ -379,3 +379,17 @@ def _sum(one: Outcome, other: Outcome) -> Outcome:
         one.rejected + other.rejected,
         one.merged_identical + other.merged_identical,
     )
+
+
+def read_again(
+    ledger: Ledger, record: Record, form: str, source_file: str, intake: Intake, now: datetime
+) -> str | None:
+    """Book one record that was rejected before; None, or the reason it is still no good."""
+    fallback = intake.assume_time or sources.modified_at(source_file)
+    reading = Reading(form, source_file, now, fallback, ledger.key, intake.rules, intake.segment_rules)
+    try:
+        found = _row(record, reading)
+    except ValueError as error:
+        return str(error)
+    post(ledger, _batch([found], [], reading, None, form, 0), intake.contracts, now)
+    return None

@@ -1,0 +1,140 @@
+"""What is configured, reachable, stale, unpriced and unattributed, and whether the books tie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from collector.sources import SourceError, discover
+from ledger import queries, units
+from ledger.prices import book_version
+from ledger.store import Ledger
+from tollbook import parts
+from tollbook.config import ConfigError, Configuration
+
+Visit = Callable[[], AbstractContextManager[Ledger]]
+_NOTED_SHARE = 0.02
+
+
+class Verdict(StrEnum):
+    """How a point of the examination came out; only FAIL makes doctor exit with 1."""
+
+    OK = "ok"
+    NOTE = "note"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One thing looked at."""
+
+    verdict: Verdict
+    about: str
+    text: str
+
+
+def examine(config: Configuration, ledger_path: Path, visit: Visit, now: datetime) -> list[Point]:
+    """Look at everything; never writes."""
+    points = [_configuration(config), *_sources(config), *_channels(config)]
+    if not ledger_path.exists():
+        return [*points, Point(Verdict.NOTE, "ledger", f"none at {ledger_path} yet: run `tollbook ingest`")]
+    with visit() as ledger:
+        points += [*_ledger(ledger, now, config), *_books(ledger)]
+    return points
+
+
+def _configuration(config: Configuration) -> Point:
+    if config.file is None:
+        return Point(
+            Verdict.NOTE, "configuration", "none found, defaults in force: `tollbook init` writes one"
+        )
+    return Point(Verdict.OK, "configuration", f"{config.file} (digest {config.digest})")
+
+
+def _sources(config: Configuration) -> Iterator[Point]:
+    if not config.settings.source:
+        yield Point(Verdict.NOTE, "sources", "none declared: `tollbook ingest PATH` reads what you name")
+    for source in config.settings.source:
+        try:
+            count = len(discover([source.path], config.base))
+            yield Point(Verdict.OK, "source", f"{source.path}: {count} file{'s' if count != 1 else ''}")
+        except SourceError:
+            yield Point(Verdict.NOTE, "source", f"{source.path}: no file matches")
+
+
+def _channels(config: Configuration) -> Iterator[Point]:
+    try:
+        names = ", ".join(f"{channel.name} ({channel.type})" for channel in parts.channels(config))
+        yield Point(Verdict.OK, "channels", names)
+    except ConfigError as error:
+        yield Point(Verdict.FAIL, "channels", str(error))
+
+
+def _ledger(ledger: Ledger, now: datetime, config: Configuration) -> Iterator[Point]:
+    count, first, last = ledger.rows("SELECT count(*), min(ts), max(ts) FROM requests")[0]
+    size = units.size(ledger.path.stat().st_size)
+    yield Point(Verdict.OK, "ledger", f"{ledger.path}, {size}, {int(str(count)):,} requests")
+    newest = queries.last_data(ledger, now)
+    if first is not None and newest is not None:
+        age = now - newest
+        verdict = Verdict.NOTE if age > config.settings.anomaly.stale_after else Verdict.OK
+        yield Point(
+            verdict, "data", f"from {first:%Y-%m-%d} to {last:%Y-%m-%d}, the newest {units.duration(age)} old"
+        )
+    yield Point(Verdict.OK, "prices", book_version())
+    yield from _gaps(ledger, now)
+    rejected = int(str(ledger.rows("SELECT count(*) FROM rejects")[0][0]))
+    if rejected:
+        yield Point(Verdict.NOTE, "rejects", f"{rejected:,} records: `tollbook rejects` lists them")
+
+
+def _gaps(ledger: Ledger, now: datetime) -> Iterator[Point]:
+    """Unpriced models and unattributed calls of the last 30 days."""
+    start = (now - timedelta(days=30)).replace(tzinfo=None)
+    for model, reason, count in ledger.rows(
+        "SELECT coalesce(model, 'no model'), unpriced_reason, count(*) FROM requests "
+        "WHERE cost_usd IS NULL AND ts >= ? GROUP BY ALL ORDER BY count(*) DESC, 1 LIMIT 10",
+        [start],
+    ):
+        yield Point(Verdict.NOTE, "unpriced", f"{model}: {count:,} requests, {reason}")
+    for name in ("tenant", "workflow", "environment", "model_tier"):
+        missing, total = ledger.rows(
+            f"SELECT count(*) FILTER ({name} IS NULL), count(*) FROM requests WHERE ts >= ?", [start]
+        )[0]
+        share = int(str(missing)) / int(str(total)) if total else 0
+        if share > 0:
+            verdict = Verdict.NOTE if share > _NOTED_SHARE else Verdict.OK
+            yield Point(verdict, "unattributed", f"{name}: {units.share(share)} of requests, {missing:,}")
+
+
+_SELF_CHECKS = {
+    "every call is booked once": "SELECT count(*) - count(DISTINCT request_id) FROM requests",
+    "meters sum to the cost": """
+        SELECT count(*) FROM requests WHERE cost_usd IS NOT NULL
+        AND cost_usd <> input_cost_usd + cache_read_cost_usd + cache_write_cost_usd + output_cost_usd""",
+    "segments sum to the billed input": """
+        SELECT count(*) FROM requests WHERE seg_user IS NOT NULL AND
+        seg_tools + seg_system + seg_schema + seg_history + seg_context + seg_tool_results + seg_user
+        + seg_media + seg_framing + seg_unexplained
+        <> coalesce(input_tokens, 0) + coalesce(cache_read_tokens, 0) + coalesce(cache_write_tokens, 0)
+        + coalesce(cache_write_1h_tokens, 0)""",
+    "segments and answers sum to the cost": """
+        SELECT count(*) FROM requests WHERE cost_usd IS NOT NULL AND cost_usd <>
+        cost_tools_usd + cost_system_usd + cost_schema_usd + cost_history_usd + cost_context_usd
+        + cost_tool_results_usd + cost_user_usd + cost_media_usd + cost_framing_usd + cost_unexplained_usd
+        + cost_answer_usd + cost_tool_calls_usd + cost_reasoning_usd""",
+    "the rollup ties to the requests": """
+        SELECT CASE WHEN (SELECT coalesce(sum(cost_usd), 0) FROM rollup)
+            = (SELECT coalesce(sum(cost_usd), 0) FROM requests) THEN 0 ELSE 1 END""",
+}
+
+
+def _books(ledger: Ledger) -> Iterator[Point]:
+    for name, sql in _SELF_CHECKS.items():
+        wrong = int(str(ledger.rows(sql)[0][0]))
+        verdict = Verdict.OK if wrong == 0 else Verdict.FAIL
+        yield Point(verdict, "books", name if wrong == 0 else f"{name}: not so for {wrong:,} rows")
