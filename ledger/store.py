@@ -31,6 +31,10 @@ class LedgerHeldError(LedgerError):
     """Another process kept the ledger open for longer than the caller was ready to wait."""
 
 
+class QueryError(LedgerError):
+    """A query the ledger cannot answer; the text is the database's own first lines."""
+
+
 class _Stream:
     """Shows a frame or a relation to the other side as an Arrow stream and nothing else.
 
@@ -54,8 +58,15 @@ class Ledger:
     connection: duckdb.DuckDBPyConnection
 
     def frame(self, sql: str, params: Sequence[object] = ()) -> pl.DataFrame:
-        """Answer a query as a frame."""
-        return pl.DataFrame(_Stream(self.connection.sql(sql, params=list(params))))
+        """Answer a query as a frame. Raises QueryError where it is no query or cannot be answered."""
+        try:
+            relation = self.connection.sql(sql, params=list(params))
+            answer = None if relation is None else pl.DataFrame(_Stream(relation))
+        except duckdb.Error as error:
+            raise QueryError(str(error)) from error
+        if answer is None:
+            raise QueryError("that is no query: it gives no rows")
+        return answer
 
     def rows(self, sql: str, params: Sequence[object] = ()) -> list[tuple[object, ...]]:
         """Answer a query as tuples, read whole."""

@@ -45,7 +45,8 @@ _DURATION = re.compile(r"(?P<count>\d+)\s*(?P<unit>s|m|h|d)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
-def _duration(value: object) -> object:
+def duration(value: object) -> timedelta:
+    """A span from text such as `30s`, `5m`, `4h` or `1d`. Raises ValueError for anything else."""
     if isinstance(value, timedelta):
         return value
     found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
@@ -67,7 +68,7 @@ def _money(value: object) -> object:
     return Decimal(str(value)) if isinstance(value, float) else value
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Duration = Annotated[timedelta, BeforeValidator(duration)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Usd = Annotated[Decimal, BeforeValidator(_money), Field(ge=0)]
 ClockTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]

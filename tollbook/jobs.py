@@ -54,15 +54,23 @@ def ingest_sources(
     return _together(found)
 
 
+def source_files(config: Configuration) -> list[str]:
+    """The files that the declared sources name now."""
+    return [path for source in config.settings.source for path in _files(config, source)]
+
+
 def _ingest_source(
     config: Configuration, source: SourceTable, visit: Visit, now: datetime, progress: Callable[[int], None]
 ) -> Summary:
+    return ingest(_files(config, source), visit, parts.intake(config, source.format), now, progress)
+
+
+def _files(config: Configuration, source: SourceTable) -> list[str]:
+    """A log that is not written yet is nothing wrong; `doctor` names sources without files."""
     try:
-        paths = discover([source.path], config.base)
+        return discover([source.path], config.base)
     except SourceError:
-        # A log that is not written yet is nothing wrong; `doctor` names sources without files.
-        paths = []
-    return ingest(paths, visit, parts.intake(config, source.format), now, progress)
+        return []
 
 
 def _together(summaries: Sequence[Summary]) -> Summary:

@@ -1,0 +1,119 @@
+"""What the commands print on a terminal: short, aligned, nothing beyond a rule."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime, tzinfo
+
+import polars as pl
+
+from collector.ingest import Summary
+from ledger import units
+from ledger.figures import Incident
+from tollbook.doctor import Point, Verdict
+
+_SIGNS = {Verdict.OK: "ok  ", Verdict.NOTE: "note", Verdict.FAIL: "FAIL"}
+
+
+def width() -> int:
+    """The columns of the terminal, 80 where there is none."""
+    return shutil.get_terminal_size((80, 24)).columns
+
+
+def has_color() -> bool:
+    """Whether standard output is a terminal that shows colour."""
+    return sys.stdout.isatty()
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """Aligned columns; those named in `right` are flush right."""
+    lines = [list(heads), *(list(row) for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
+    shown = []
+    for line in lines:
+        cells = [
+            cell.rjust(size) if i in right else cell.ljust(size)
+            for i, (cell, size) in enumerate(zip(line, widths, strict=True))
+        ]
+        shown.append("  ".join(cells).rstrip())
+    return "\n".join(shown)
+
+
+def ingested(summary: Summary) -> str:
+    """What an ingest did, in one paragraph, problems last."""
+    total = summary.total
+    read = len([file for file in summary.files if not file.unchanged and not file.problem])
+    unchanged = len([file for file in summary.files if file.unchanged])
+    size = sum(file.bytes for file in summary.files)
+    lines = [
+        f"{_count(read, 'file')} read"
+        + (f", {unchanged:,} unchanged" if unchanged else "")
+        + f": {total('read'):,} records, {units.size(size)}, {summary.seconds:.1f} s",
+        f"{total('added'):,} calls added, {total('updated'):,} records completed a known call, "
+        f"{total('duplicate'):,} known already, {total('rejected'):,} rejected",
+    ]
+    if summary.formats:
+        lines.append(
+            "formats: " + ", ".join(f"{name} {count:,}" for name, count in sorted(summary.formats.items()))
+        )
+    if total("merged_identical"):
+        lines.append(
+            f"{total('merged_identical'):,} of those known are identical records without an id of their own"
+        )
+    if total("rejected"):
+        lines.append("`tollbook rejects` says which records were rejected and why")
+    return "\n".join(lines)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def incidents(found: Sequence[Incident], zone: tzinfo) -> str:
+    """A table of incidents, newest last."""
+    if not found:
+        return "No open incidents."
+    rows = [
+        (
+            incident.incident_id,
+            incident.severity.value,
+            incident.state.value,
+            units.instant(incident.since, zone),
+            units.money(incident.excess_usd),
+            f"{incident.scope.title()}: {incident.summary}",
+        )
+        for incident in found
+    ]
+    return table(("id", "severity", "state", f"since ({zone})", "excess", "what"), rows, right=(4,))
+
+
+def rejects(frame: pl.DataFrame) -> str:
+    """Rejected records: where, why, what shape."""
+    if frame.is_empty():
+        return "No rejected records."
+    rows = [
+        (f"{row['source_file']}:{row['source_line']}", row["reason"], row["excerpt"][:60])
+        for row in frame.iter_rows(named=True)
+    ]
+    return table(("where", "why", "shape (values masked)"), rows)
+
+
+def answer(frame: pl.DataFrame) -> str:
+    """A query's whole answer, every row and column."""
+    rows = [[_cell(value) for value in row] for row in frame.iter_rows()]
+    numeric = [i for i, dtype in enumerate(frame.dtypes) if dtype.is_numeric()]
+    return f"{table(frame.columns, rows, right=numeric)}\n{_count(len(frame), 'row')}"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return units.UNKNOWN
+    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)
+
+
+def examination(points: Sequence[Point]) -> str:
+    """The doctor's findings, one a line."""
+    size = max(len(point.about) for point in points)
+    return "\n".join(f"{_SIGNS[point.verdict]}  {point.about.ljust(size)}  {point.text}" for point in points)
