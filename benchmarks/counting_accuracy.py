@@ -1,6 +1,6 @@
 """Print how often our count equals the bill, beside the bare encoding and the well-known cookbook formula.
 
-python benchmarks/counting_accuracy.py --corpus ../shared/corpus/recorded_calls.jsonl.gz
+python benchmarks/counting_accuracy.py --corpus recorded_calls.jsonl.gz
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from ledger.types import Api, Count, PartKind, Prompt, Request, Usage
 
 # A test server answers with short or speaking ids and invented usage that no formula could give.
 REAL_ID = {
-    Api.OPENAI_CHAT: re.compile(r"chatcmpl-[A-Za-z0-9]{20,}"),
-    Api.OPENAI_RESPONSES: re.compile(r"resp_[0-9a-f]{32,}"),
+    Api.OPENAI_CHAT: re.compile(r"chatcmpl-[A-Za-z0-9]{20,}|gen-\d{10}-[A-Za-z0-9]{20}"),
+    Api.OPENAI_RESPONSES: re.compile(r"resp_[0-9a-f]{32,}|gen-\d{10}-[A-Za-z0-9]{20}"),
     Api.ANTHROPIC_MESSAGES: re.compile(r"msg_[A-Za-z0-9]{20,}"),
 }
 MEDIA = {PartKind.IMAGE, PartKind.AUDIO, PartKind.FILE, PartKind.OPAQUE}
@@ -174,7 +174,8 @@ def main() -> None:
             print_errors(api, of_api)
     print_trust(found)
     print_outputs(found)
-    print(f"left out as mocks, by the shape of their id: {dict(mocks)}")
+    by_api = ", ".join(f"{api} {number}" for api, number in sorted(mocks.items()))
+    print(f"left out as mocks, by the shape of their id: {sum(mocks.values())} ({by_api})")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,11 @@ from ledger.types import SEGMENTS, Api, Request
 
 pytestmark = pytest.mark.shared
 
-REAL_ID = {Api.OPENAI_CHAT: r"chatcmpl-[A-Za-z0-9]{20,}", Api.OPENAI_RESPONSES: r"resp_[0-9a-f]{32,}"}
+OPENROUTER_ID = r"gen-\d{10}-[A-Za-z0-9]{20}"
+REAL_ID = {
+    Api.OPENAI_CHAT: rf"chatcmpl-[A-Za-z0-9]{{20,}}|{OPENROUTER_ID}",
+    Api.OPENAI_RESPONSES: rf"resp_[0-9a-f]{{32,}}|{OPENROUTER_ID}",
+}
 Bill = tuple[Request, int, bool]
 
 
