@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -119,8 +119,9 @@ def act(
     now: datetime,
     until: datetime | None = None,
     note: str | None = None,
+    tell: Callable[[Incident], Sequence[Notification]] = lambda _: (),
 ) -> Incident:
-    """Do what a person asked to one open incident, and write it to the audit.
+    """Do what a person asked to one open incident, write it to the audit and queue what `tell` makes of it.
 
     Silence and expect need an end, expect a reason too. Raises ValueError with what to change.
     """
@@ -135,6 +136,7 @@ def act(
                 [naive(now), after.incident_id],
             )
         audit(ledger, now, f"incident.{verb}", _audit_detail(after, until, note))
+        _write_notifications(ledger, tell(after), now)
     return after
 
 

@@ -16,7 +16,7 @@ from alerts.incidents import (
     inhibited,
 )
 from alerts.messages import compose
-from ledger.figures import Finding, Incident, Severity
+from ledger.figures import Finding, Incident, IncidentState, Severity
 from ledger.store import Ledger
 
 
@@ -67,6 +67,29 @@ def evaluate(ledger: Ledger, findings: Sequence[Finding], policy: Policy, now: d
     ]
     book.record(ledger, changes, notifications, now)
     return Evaluation(tuple(changes), tuple(notifications))
+
+
+def act(
+    ledger: Ledger,
+    prefix: str,
+    verb: book.Verb,
+    policy: Policy,
+    now: datetime,
+    until: datetime | None = None,
+    note: str | None = None,
+) -> Incident:
+    """Do what a person asked to an incident, and queue the notice of its end for those who heard it begin.
+
+    Raises ValueError with what to change. What is resolved by hand opens anew at the next evaluation that
+    finds it; `expect` keeps it quiet.
+    """
+    last = book.load_notified(ledger)
+
+    def tell(after: Incident) -> Sequence[book.Notification]:
+        is_over = after.state is IncidentState.RESOLVED
+        return notify(after, last.get(after.incident_id), policy, now) if is_over else ()
+
+    return book.act(ledger, prefix, verb, now, until, note, tell)
 
 
 def notify(

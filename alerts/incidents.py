@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,6 +16,7 @@ KEEP_FIRING_FOR = timedelta(minutes=15)
 BACKFILL_OLDER_THAN = timedelta(hours=48)
 
 _URGENCY = {Severity.INFO: 0, Severity.TICKET: 1, Severity.PAGE: 2}
+_SILENCE = ("silence", "gone")
 _MUTED = (IncidentState.SILENCED, IncidentState.EXPECTED)
 # A tenant's excess is the fleet's own when the fleet's growth accounts for this share of it.
 _EXPLAINED = Decimal("0.8")
@@ -85,8 +86,13 @@ def inhibited(findings: Sequence[Finding]) -> set[str]:
     A hard budget mutes the soft one of the same scope; stale data mutes silence; the excess of all spend
     mutes a tenant's when the tenant only grew with the fleet (at least 80 % of its excess).
     """
-    pairs = ((loud, quiet) for loud in findings for quiet in findings if loud is not quiet)
-    return {fingerprint(quiet.rule, quiet.scope) for loud, quiet in pairs if _mutes(loud, quiet)}
+    found = {(finding.rule, finding.scope): finding for finding in findings}
+    blind = any(is_stale(finding.rule) for finding in findings)
+    return {
+        fingerprint(finding.rule, finding.scope)
+        for finding in findings
+        if (blind and finding.rule.startswith(_SILENCE)) or _is_said_by_another(finding, found)
+    }
 
 
 def is_stale(rule: str) -> bool:
@@ -193,27 +199,13 @@ def _is_fresh(finding: Finding, now: datetime, backfill_older_than: timedelta) -
     return now - finding.window_end <= backfill_older_than
 
 
-def _mutes(loud: Finding, quiet: Finding) -> bool:
-    return any(rule(loud, quiet) for rule in (_hard_over_soft, _stale_over_silence, _fleet_over_tenant))
-
-
-def _hard_over_soft(loud: Finding, quiet: Finding) -> bool:
-    return (
-        loud.rule.startswith("budget_hard")
-        and quiet.rule == loud.rule.replace("budget_hard", "budget_soft", 1)
-        and loud.scope == quiet.scope
-    )
-
-
-def _stale_over_silence(loud: Finding, quiet: Finding) -> bool:
-    return is_stale(loud.rule) and quiet.rule.startswith(("silence", "gone"))
-
-
-def _fleet_over_tenant(loud: Finding, quiet: Finding) -> bool:
-    of_excess = loud.rule.startswith("dollar_excess") and quiet.rule == loud.rule
-    if not of_excess or loud.scope.parts() or quiet.scope.tenant is None:
+def _is_said_by_another(quiet: Finding, found: Mapping[tuple[str, Scope], Finding]) -> bool:
+    if quiet.rule.startswith("budget_soft"):
+        return (quiet.rule.replace("budget_soft", "budget_hard", 1), quiet.scope) in found
+    fleet = found.get((quiet.rule, Scope()))
+    if fleet is None or quiet.scope.tenant is None or not quiet.rule.startswith("dollar_excess"):
         return False
-    grown_with_fleet = _share_of_growth(loud, quiet)
+    grown_with_fleet = _share_of_growth(fleet, quiet)
     return grown_with_fleet is not None and grown_with_fleet >= _EXPLAINED
 
 

@@ -1,12 +1,10 @@
 from datetime import UTC, timedelta
 from decimal import Decimal
 
-import pytest
-
 from alerts import book
 from alerts.book import Verb
 from alerts.dispatch import Reason, Route
-from alerts.evaluation import Policy, evaluate
+from alerts.evaluation import Policy, act, evaluate
 from alerts.incidents import ChangeKind
 from ledger.figures import IncidentState, Scope, Severity
 
@@ -102,12 +100,17 @@ def test_a_resolved_finding_that_comes_back_is_a_new_life(ledger, finding, noon)
     assert first.incident.incident_id != second.incident.incident_id
 
 
-def test_a_kill_before_the_commit_leaves_the_evaluation_to_be_made_again(ledger, finding, noon):
-    with pytest.raises(KeyboardInterrupt), ledger.transaction():
-        ledger.execute("INSERT INTO audit VALUES (now()::TIMESTAMP, 'x', 'y')")
-        raise KeyboardInterrupt
-    assert ledger.rows("SELECT count(*) FROM audit") == [(0,)]
-    assert len(evaluate(ledger, [finding()], POLICY, noon).notifications) == 2
+def test_who_heard_it_begin_hears_that_a_person_ended_it(ledger, finding, noon):
+    (change,) = evaluate(ledger, [finding()], POLICY, noon).changes
+    act(ledger, change.incident.incident_id, Verb.RESOLVE, POLICY, noon + MINUTE, note="rolled back")
+    queued = ledger.rows("SELECT channel, reason FROM notifications WHERE reason = 'resolved' ORDER BY 1")
+    assert queued == [("file", "resolved"), ("stdout", "resolved")]
+
+
+def test_an_acknowledgement_tells_nobody(ledger, finding, noon):
+    (change,) = evaluate(ledger, [finding()], POLICY, noon).changes
+    act(ledger, change.incident.incident_id, Verb.ACK, POLICY, noon + MINUTE)
+    assert ledger.rows("SELECT DISTINCT reason FROM notifications") == [("first",)]
 
 
 def test_nothing_found_and_nothing_open_changes_nothing(ledger, noon):
