@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -122,9 +122,17 @@ def _message(labelled: Labelled, api: Api, scale: Scale, tally: Tally) -> None:
         _part(part, labelled, api, scale, tally)
 
 
+def _schema_tokens(schema: Mapping[str, object], tally: Tally) -> int:
+    try:
+        return tally.n(compact(schema))
+    except RecursionError:
+        tally.partial = True
+        return 0
+
+
 def _definition(tool: Tool, scale: Scale, tally: Tally) -> int:
     described = tally.n(tool.name + tool.description) * scale.tool_text
-    return _scaled(1, described + tally.n(compact(tool.schema)) * scale.tool_schema + scale.tool)
+    return _scaled(1, described + _schema_tokens(tool.schema, tally) * scale.tool_schema + scale.tool)
 
 
 def _tools(prompt: Prompt, scale: Scale, tally: Tally) -> None:
@@ -145,7 +153,7 @@ def fill(request: Request, prompt: Prompt, labelled: Sequence[Labelled], tally: 
     tally.put("framing", _scaled(1, scale.base + scale.message * len(labelled)))
     _tools(prompt, scale, tally)
     if prompt.output_schema is not None:
-        shown = tally.n(compact(prompt.output_schema.schema))
+        shown = _schema_tokens(prompt.output_schema.schema, tally)
         tally.put("schema", _scaled(1, shown * scale.schema_text + scale.schema))
     tally.partial = tally.partial or bool(prompt.hidden)
 
