@@ -126,8 +126,8 @@ def _parts(rollup: pl.DataFrame, dimension: str, unit: str) -> dict[str | None, 
 def _state(counter: _Counter, now: datetime, zone: ZoneInfo, stale: bool) -> dict[str, object]:
     budget = counter.budget
     span = calendar.of(budget.period, now.astimezone(zone).date(), zone)
-    current = _since(counter.rows, span.start)
-    spent = None if stale and current.is_empty() else _amount(current)
+    sums = _sums(counter.rows, span, now)
+    spent = None if stale and not sums["buckets"] else Decimal(sums["spent"] or 0)
     ahead = forecast.from_buckets(counter.rows, span, now, zone)
     return {
         "budget": budget.name,
@@ -144,31 +144,37 @@ def _state(counter: _Counter, now: datetime, zone: ZoneInfo, stale: bool) -> dic
         "forecast": None if spent is None else ahead.value,
         "forecast_low": None if spent is None else ahead.low,
         "forecast_high": None if spent is None else ahead.high,
-        **{f"burn_{hours}h": _burn(counter, span, now, hours) for hours in BURN_HOURS},
+        **{f"burn_{hours}h": _burn(sums[f"{hours}h"], budget, span, hours) for hours in BURN_HOURS},
         "state": _verdict(budget, spent, ahead.value).value,
         "stale": stale,
-        "unpriced_requests": int(current["unpriced_requests"].sum()),
+        "unpriced_requests": int(sums["unpriced"]),
     }
 
 
-def _since(rows: pl.DataFrame, start: datetime) -> pl.DataFrame:
-    return rows.filter(pl.col("bucket") >= naive(start))
-
-
-def _amount(rows: pl.DataFrame) -> Decimal:
-    return Decimal(rows["amount"].sum() or 0)
+def _sums(rows: pl.DataFrame, span: Period, now: datetime) -> Mapping[str, Any]:
+    """What the counter holds in its period and in the last hours, in one pass."""
+    current = pl.col("bucket") >= naive(span.start)
+    recent = {f"{hours}h": quarter(now) - timedelta(hours=hours) for hours in BURN_HOURS}
+    sums = rows.select(
+        buckets=current.sum(),
+        spent=pl.col("amount").filter(current).sum(),
+        unpriced=pl.col("unpriced_requests").filter(current).sum(),
+        **{
+            name: pl.col("amount").filter(pl.col("bucket") >= naive(since)).sum()
+            for name, since in recent.items()
+        },
+    )
+    return sums.row(0, named=True)
 
 
 def _ratio(part: Decimal | None, whole: Decimal | None) -> float | None:
     return None if part is None or not whole else float(part / whole)
 
 
-def _burn(counter: _Counter, span: Period, now: datetime, hours: int) -> float | None:
-    limit = counter.budget.limit
-    if limit is None or span.hours < hours:
+def _burn(recent: Decimal | None, budget: Budget, span: Period, hours: int) -> float | None:
+    if budget.limit is None or span.hours < hours:
         return None
-    recent = _amount(_since(counter.rows, quarter(now) - timedelta(hours=hours)))
-    return _ratio(recent, limit * Decimal(hours) / Decimal(span.hours))
+    return _ratio(recent or ZERO, budget.limit * hours / Decimal(span.hours))
 
 
 def quarter(moment: datetime) -> datetime:
@@ -357,6 +363,8 @@ def _counter_rows(rollup: pl.DataFrame | None, row: _Standing) -> pl.DataFrame:
 
 def crossed_at(rows: pl.DataFrame, start: datetime, limit: Decimal) -> datetime | None:
     """The start of the quarter hour in which the running sum since `start` reached the limit."""
-    running = _since(rows, start).sort("bucket").with_columns(pl.col("amount").cum_sum())
+    running = (
+        rows.filter(pl.col("bucket") >= naive(start)).sort("bucket").with_columns(pl.col("amount").cum_sum())
+    )
     reached = running.filter(pl.col("amount") >= limit)["bucket"].min()
     return aware(reached) if isinstance(reached, datetime) else None

@@ -54,6 +54,17 @@ class Hourly:
         return Hourly(self.keys[places.tolist()], self.end, self.running[places], self.first[places])
 
 
+def spending(
+    rollup: pl.DataFrame, by: Sequence[str], end: datetime, windows: Sequence[int], least_usd: float
+) -> pl.DataFrame:
+    """The rows of those who spent enough in the longest window that they could be that much above usual."""
+    start = naive(end) - timedelta(hours=max(windows, default=1))
+    recent = rollup.filter(pl.col("bucket").is_between(start, naive(end), "left"))
+    spent = recent.group_by(by).agg(pl.col("cost_usd").sum().cast(pl.Float64))
+    enough = spent.filter(pl.col("cost_usd") >= least_usd)
+    return rollup.join(enough, on=list(by), how="semi", nulls_equal=True)
+
+
 def hourly(rollup: pl.DataFrame, by: Sequence[str], end: datetime, windows: Sequence[int]) -> Hourly:
     """The hours of each combination of the dimensions, as far back as the scores need."""
     hours = _WORST_HOURS + USUAL_DAYS * 24 + max(windows, default=1)

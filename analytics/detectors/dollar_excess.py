@@ -45,10 +45,8 @@ def find(books: Books) -> list[Finding]:
     """
     if books.rollup.is_empty() or not books.windows_h:
         return []
-    tenants = excess.hourly(books.rollup, ["tenant"], books.end, books.windows_h)
-    cells = excess.hourly(books.rollup, ["tenant", "workflow"], books.end, books.windows_h)
-    daily = excess.daily_spend(tenants)
-    gate = _gate(daily, books.floor_usd)
+    tenants, cells = (_series(books, by) for by in (["tenant"], ["tenant", "workflow"]))
+    gate = _gate(books, tenants)
     of_tenant = dict(zip(tenants.keys["tenant"].to_list(), gate.tolist(), strict=True))
     cell_gate = np.array([of_tenant[tenant] for tenant in cells.keys["tenant"]])
     wide = _cases(tenants, books.windows_h, gate)
@@ -57,10 +55,22 @@ def find(books: Books) -> list[Finding]:
     return [_finding(books, case) for case in (*(_narrowed(case, cells) for case in wide), *narrow)]
 
 
-def _gate(daily: Floats, floor_usd: Decimal) -> Floats:
-    """The least excess that matters for each tenant."""
-    fleet = float(daily.sum()) * _OF_FLEET
-    return np.maximum(np.maximum(daily * _OF_TENANT, fleet), float(floor_usd))
+def _series(books: Books, by: Sequence[str]) -> Hourly:
+    """The series that spent enough to be told, or to explain one that is."""
+    least_usd = _EXPLAINS * float(books.floor_usd)
+    rows = excess.spending(books.rollup, by, books.end, books.windows_h, least_usd)
+    return excess.hourly(rows, by, books.end, books.windows_h)
+
+
+def _gate(books: Books, tenants: Hourly) -> Floats:
+    """The least excess that matters for each tenant: of its own day, of the fleet's, and the floor."""
+    buckets = books.rollup.group_by("bucket", fleet=pl.lit("all")).agg(pl.col("cost_usd").sum())
+    fleet = excess.daily_spend(excess.hourly(buckets, ["fleet"], books.end, books.windows_h))
+    of_fleet = _OF_FLEET * float(fleet.sum())
+    least: Floats = np.maximum(
+        _OF_TENANT * excess.daily_spend(tenants), max(of_fleet, float(books.floor_usd))
+    )
+    return least
 
 
 def _cases(series: Hourly, windows: Sequence[int], gate: Floats) -> list[_Case]:
