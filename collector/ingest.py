@@ -23,7 +23,7 @@ from collector.rows import Reading, Row, records_frame, row, versions_frame
 from collector.segments import DEFAULT as DEFAULT_SEGMENTS
 from collector.segments import SegmentRules
 from collector.sources import STDIN, Record, SourceError
-from ledger.posting import REJECTS, UNFINISHED, Batch, Outcome, SourcePosition, position_of, post
+from ledger.posting import REJECTS, UNFINISHED, Batch, Outcome, SourcePosition, positions, post
 from ledger.prices import Contract
 from ledger.store import Ledger
 from ledger.types import Reject
@@ -93,7 +93,9 @@ def ingest(
     `visit` opens the ledger for one commit at a time; `progress` is told of bytes read.
     """
     started = time.perf_counter()
-    files = tuple(_ingest_one(path, visit, intake, now, progress) for path in paths)
+    with visit() as ledger:
+        desk = _Desk(visit, intake, now, progress, ledger.key, positions(ledger))
+    files = tuple(_ingest_one(path, desk) for path in paths)
     formats: dict[str, int] = {}
     for file in files:
         if file.format:
@@ -101,44 +103,42 @@ def ingest(
     return Summary(files, time.perf_counter() - started, formats)
 
 
-def _ingest_one(
-    path: str, visit: Visit, intake: Intake, now: datetime, progress: Callable[[int], None]
-) -> FileSummary:
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """What the reading of every file shares; `known` is how far files were read when the ingest began."""
+
+    visit: Visit
+    intake: Intake
+    now: datetime
+    progress: Callable[[int], None]
+    key: bytes
+    known: Mapping[str, SourcePosition]
+
+
+def _ingest_one(path: str, desk: _Desk) -> FileSummary:
     try:
-        return _ingest_file(path, visit, intake, now, progress)
+        return _ingest_file(path, desk)
     except SourceError as error:
         return FileSummary(path, problem=str(error))
     except OSError as error:
         return FileSummary(path, problem=f"cannot read {path}: {error.strerror or error}")
 
 
-def _ingest_file(
-    path: str, visit: Visit, intake: Intake, now: datetime, progress: Callable[[int], None]
-) -> FileSummary:
+def _ingest_file(path: str, desk: _Desk) -> FileSummary:
     name = path if path == STDIN else str(Path(path).resolve())
-    with visit() as ledger:
-        known = None if path == STDIN else position_of(ledger, name)
-        key = ledger.key
-    start = _start(path, known)
+    intake = desk.intake
+    start = _start(path, desk.known.get(name))
     if start is None:
-        progress(Path(path).stat().st_size)
+        desk.progress(Path(path).stat().st_size)
         return FileSummary(path, unchanged=True)
+    whole = path == STDIN or sources.is_compressed(path)
     with sources.opened(path, start.position) as stream:
-        records = sources.records(
-            stream, start.lines + 1, start.position, whole=path == STDIN or sources.is_compressed(path)
-        )
+        records = sources.records(stream, start.lines + 1, start.position, whole=whole)
         head = list(itertools.islice(records, _SNIFFED_RECORDS))
         form, rest = _chosen(path, head, records, intake.format, start)
-        reading = Reading(
-            form,
-            name,
-            now,
-            intake.assume_time or sources.modified_at(path),
-            key,
-            intake.rules,
-            intake.segment_rules,
-        )
-        return _ingest_records(path, form, rest, reading, start, visit, intake, progress)
+        fallback = intake.assume_time or sources.modified_at(path)
+        reading = Reading(form, name, desk.now, fallback, desk.key, intake.rules, intake.segment_rules)
+        return _ingest_records(path, form, rest, reading, start, desk)
 
 
 _FRESH = SourcePosition("", "", 0, 0, 0, b"")
@@ -207,14 +207,7 @@ def _spread(path: str) -> list[Record] | None:
 
 
 def _ingest_records(
-    path: str,
-    form: str,
-    records: Iterator[Record],
-    reading: Reading,
-    start: SourcePosition,
-    visit: Visit,
-    intake: Intake,
-    progress: Callable[[int], None],
+    path: str, form: str, records: Iterator[Record], reading: Reading, start: SourcePosition, desk: _Desk
 ) -> FileSummary:
     total, size, place = Outcome(), 0, start
     for chunk, last in _chunks(records):
@@ -222,11 +215,11 @@ def _ingest_records(
         place, size_read = _advance(path, form, chunk, place, last)
         stored = place if path != STDIN and (last or not sources.is_compressed(path)) else None
         batch = _batch(rows, rejects, reading, stored, form, size_read)
-        with visit() as ledger:
-            outcome = post(ledger, batch, intake.contracts, reading.ingested_at)
-        _quarantine(path, chunk, rejects, intake.quarantine)
+        with desk.visit() as ledger:
+            outcome = post(ledger, batch, desk.intake.contracts, reading.ingested_at)
+        _quarantine(path, chunk, rejects, desk.intake.quarantine)
         total, size = _sum(total, outcome), size + size_read
-        progress(size_read)
+        desk.progress(size_read)
     return FileSummary(path, form, total, size)
 
 

@@ -189,9 +189,9 @@ def _price(billed: pl.DataFrame, quotes: pl.DataFrame) -> pl.DataFrame:
         quoted.with_columns(_meter_tokens())
         .with_columns(_reason().alias("unpriced_reason"))
         .with_columns(_meter_costs())
-        .with_columns(_totals())
-        .with_columns(_input_split())
-        .with_columns(_output_split())
+        .with_columns(*_totals(), *_positions())
+        .with_columns(_laid(pl.col(f"end_{name}")).alias(f"laid_{name}") for name in SEGMENTS)
+        .with_columns(*_input_split(), *_output_split())
         .pipe(_free_where_nothing_is_billed)
         .sort("row")
         .drop(_SCRATCH, strict=False)
@@ -277,10 +277,7 @@ def _meter_costs() -> list[pl.Expr]:
 
 
 def _sum(meters: Sequence[Meter], kind: str = "rate") -> pl.Expr:
-    total = pl.lit(0, pl.Int128)
-    for meter in meters:
-        total = total + pl.col(f"{kind}cost_{meter}")
-    return total
+    return pl.sum_horizontal(*(pl.col(f"{kind}cost_{meter}") for meter in meters), ignore_nulls=False)
 
 
 def _priced(value: pl.Expr) -> pl.Expr:
@@ -300,32 +297,39 @@ def _totals() -> list[pl.Expr]:
     ]
 
 
-def _laid(position: pl.Expr, meters: Sequence[Meter]) -> pl.Expr:
+def _positions() -> list[pl.Expr]:
+    """Where each segment ends in the prompt, and how many input tokens lie before each meter's."""
+    ends = [
+        pl.sum_horizontal(*(_tokens(f"seg_{n}") for n in SEGMENTS[: i + 1])) for i in range(len(SEGMENTS))
+    ]
+    sizes = [pl.col(f"n_{meter}") for meter in _INPUT_METERS]
+    starts = [pl.sum_horizontal(pl.lit(0, pl.Int128), *sizes[:i]) for i in range(len(sizes))]
+    return [
+        *(end.cast(pl.Int128).alias(f"end_{name}") for name, end in zip(SEGMENTS, ends, strict=True)),
+        *(start.alias(f"start_{meter}") for meter, start in zip(_INPUT_METERS, starts, strict=True)),
+    ]
+
+
+def _laid(position: pl.Expr) -> pl.Expr:
     """The money of the first `position` tokens when the meters' tokens lie one after another.
 
     Inside a meter it is the meter's cost in proportion, rounded down, so that differences of two
     positions are non-negative and all of them sum to the total exactly.
     """
-    laid = pl.lit(0, pl.Int128)
-    before = pl.lit(0, pl.Int128)
-    for meter in meters:
+    shares = []
+    for meter in _INPUT_METERS:
         size = pl.col(f"n_{meter}")
-        inside = pl.min_horizontal(pl.max_horizontal(position - before, pl.lit(0, pl.Int128)), size)
-        share = pl.col(f"ratecost_{meter}") * inside // pl.max_horizontal(size, pl.lit(1, pl.Int128))
-        laid = laid + share
-        before = before + size
-    return laid
+        inside = (position - pl.col(f"start_{meter}")).clip(0, size)
+        shares.append(pl.col(f"ratecost_{meter}") * inside // size.clip(1))
+    return pl.sum_horizontal(*shares, ignore_nulls=False)
 
 
 def _input_split() -> list[pl.Expr]:
-    expressions = []
-    position = pl.lit(0, pl.Int128)
-    for name in SEGMENTS:
-        end = position + _tokens(f"seg_{name}").cast(pl.Int128)
-        money = _laid(end, _INPUT_METERS) - _laid(position, _INPUT_METERS)
-        expressions.append(_priced(money).alias(f"cost_{name}_usd"))
-        position = end
-    return expressions
+    befores = [pl.lit(0, pl.Int128), *(pl.col(f"laid_{name}") for name in SEGMENTS[:-1])]
+    return [
+        _priced(pl.col(f"laid_{name}") - before).alias(f"cost_{name}_usd")
+        for name, before in zip(SEGMENTS, befores, strict=True)
+    ]
 
 
 def _output_split() -> list[pl.Expr]:
@@ -367,5 +371,10 @@ _SCRATCH = [
     "quarter",
     "above",
     "quote_reason",
-    *(f"{prefix}_{meter}" for meter in _METERS for prefix in ("n", "rate", "list", "ratecost", "listcost")),
+    *(
+        f"{prefix}_{meter}"
+        for meter in _METERS
+        for prefix in ("n", "rate", "list", "ratecost", "listcost", "start")
+    ),
+    *(f"{prefix}_{name}" for name in SEGMENTS for prefix in ("end", "laid")),
 ]

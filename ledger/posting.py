@@ -249,20 +249,7 @@ def _post_progress(ledger: Ledger, batch: Batch, outcome: Outcome, now: datetime
     )
 
 
-def position_of(ledger: Ledger, path: str) -> SourcePosition | None:
-    """How far the file at `path` has been read, None if it never was."""
-    rows = ledger.rows(
-        "SELECT path, format, size, position, lines, digest FROM sources WHERE path = ?", [path]
-    )
-    if not rows:
-        return None
-    name, form, size, position, lines, digest = rows[0]
-    return SourcePosition(
-        str(name), str(form), int(str(size)), int(str(position)), int(str(lines)), _as_bytes(digest)
-    )
-
-
-def _as_bytes(value: object) -> bytes:
-    if not isinstance(value, bytes | bytearray):
-        raise TypeError(f"a digest of sources is {type(value).__name__}, not bytes")
-    return bytes(value)
+def positions(ledger: Ledger) -> dict[str, SourcePosition]:
+    """How far each file has been read, by its path."""
+    rows = ledger.frame("SELECT path, format, size, position, lines, digest FROM sources").iter_rows()
+    return {path: SourcePosition(path, *rest) for path, *rest in rows}

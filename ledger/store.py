@@ -195,14 +195,13 @@ def _prepare(
 
 
 def _version(connection: duckdb.DuckDBPyConnection, file: Path) -> int | None:
-    names = {row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-    if not names:
-        return None
-    if "schema_version" not in names:
-        raise LedgerError(f"{file} is a DuckDB file but no ledger: name another with --ledger")
-    found = connection.execute("SELECT max(version) FROM schema_version").fetchone()
-    connection.execute("SELECT 1").fetchall()
-    return int(found[0]) if found and found[0] is not None else None
+    try:
+        found = connection.execute("SELECT max(version) FROM schema_version").fetchall()
+    except duckdb.CatalogException:
+        if connection.execute("SELECT count(*) FROM duckdb_tables()").fetchall() == [(0,)]:
+            return None
+        raise LedgerError(f"{file} is a DuckDB file but no ledger: name another with --ledger") from None
+    return int(found[0][0])
 
 
 def _create(connection: duckdb.DuckDBPyConnection, key: bytes) -> None:

@@ -112,7 +112,7 @@ def test_a_read_only_visit_can_write_nothing_and_read_no_file(ledger_path, tmp_p
     with store.open(ledger_path, read_only=True) as ledger:
         with pytest.raises(duckdb.Error):
             ledger.execute("DELETE FROM audit")
-        with pytest.raises(duckdb.Error):
+        with pytest.raises(store.QueryError):
             ledger.frame(f"SELECT * FROM read_csv('{tmp_path}/secret.csv')")
 
 
