@@ -33,6 +33,10 @@ _TYPES: Mapping[str, pl.DataType | type[pl.DataType]] = {
 }
 _NOTIFICATION = pl.Schema(dict(_TYPES))
 
+_CONTROL = pl.Schema(
+    {"incident_id": pl.String(), "kind": pl.String(), "detail": pl.String(), "proposed_at": UTC_TIME}
+)
+
 
 class Verb(StrEnum):
     """What a person can do to an incident."""
@@ -205,14 +209,19 @@ def _write_incidents(ledger: Ledger, incidents: Iterable[Incident]) -> None:
 
 
 def _write_controls(ledger: Ledger, changes: Iterable[Change], now: datetime) -> None:
-    for change in changes:
-        action = change.incident.action
-        if change.kind is ChangeKind.OPENED and action is not None:
-            ledger.execute(
-                "INSERT INTO controls (incident_id, kind, detail, proposed_at) SELECT $1, $2, $3, $4 "
-                "WHERE NOT EXISTS (FROM controls WHERE incident_id = $1 AND kind = $2)",
-                [change.incident.incident_id, str(action.kind), action.text, naive(now)],
-            )
+    opened = (change.incident for change in changes if change.kind is ChangeKind.OPENED)
+    rows = [
+        (incident.incident_id, str(incident.action.kind), incident.action.text, naive(now))
+        for incident in opened
+        if incident.action is not None
+    ]
+    if not rows:
+        return
+    with ledger.scanning("proposed", pl.DataFrame(rows, schema=_CONTROL, orient="row")):
+        ledger.execute(
+            "INSERT INTO controls BY NAME SELECT * FROM proposed "
+            "WHERE (incident_id, kind) NOT IN (SELECT incident_id, kind FROM controls)"
+        )
 
 
 def _write_notifications(ledger: Ledger, notifications: Iterable[Notification], now: datetime) -> None:
