@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from analytics.budget import quarter
+from analytics.counters import quarter
 from analytics.period import Period, naive
 from analytics.plan import Budget, Envelope
 

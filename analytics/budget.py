@@ -14,15 +14,14 @@ import polars as pl
 
 from analytics import forecast
 from analytics import period as calendar
-from analytics.attribution import TOKENS, ZERO
+from analytics.attribution import ZERO
+from analytics.counters import BURN_HOURS, Tally, amounts, crossed_at, quarter, tallies
 from analytics.period import Period, aware, naive
 from analytics.plan import EACH, Budget, BudgetUnit
 from ledger import units
 from ledger.figures import Finding, Scope, Severity
-from ledger.frames import BUDGETS, USD, checked
-from ledger.frames import UTC as STORED
+from ledger.frames import BUDGETS, checked
 
-BURN_HOURS = (1, 6, 24, 72)
 STALE_AFTER = timedelta(hours=26)
 _WARN_AT = Decimal("0.8")
 # Below this much of the budget a burst is not worth waking anybody, whatever its rate.
@@ -58,17 +57,14 @@ BURN_RULES = (
     BurnRule(72, 1.5, Severity.TICKET, only_if_projected=True),
 )
 
-# What a counter adds up, a row a bucket.
-_NO_ROWS = pl.DataFrame(schema={"bucket": STORED, "amount": USD, "unpriced_requests": pl.Int64})
-
 
 @dataclass(frozen=True, slots=True)
 class _Counter:
-    """One budget on one value, with its own rows: `amount` and `unpriced_requests` a bucket."""
+    """One budget on one value of its dimension."""
 
     budget: Budget
     value: str | None
-    rows: pl.DataFrame
+    tally: Tally
 
 
 def is_stale(last_data: datetime | None, now: datetime) -> bool:
@@ -91,44 +87,38 @@ def states(
     """
     stale = is_stale(last_data, now)
     past = rollup.filter(pl.col("bucket") < naive(now))
-    rows = [_state(counter, now, zone, stale) for counter in _counters(past, budgets)]
+    rows = [_state(counter, now, zone, stale) for counter in _counters(past, budgets, now, zone)]
     return checked(pl.DataFrame(rows, schema=BUDGETS, orient="row"), BUDGETS, "budgets")
 
 
-def _counters(rollup: pl.DataFrame, budgets: Sequence[Budget]) -> Iterator[_Counter]:
-    parts = {
-        (dimension, unit): _parts(rollup, dimension, unit)
-        for dimension, unit in sorted({(b.dimension or "", b.unit) for b in budgets})
+def _counters(
+    rollup: pl.DataFrame, budgets: Sequence[Budget], now: datetime, zone: ZoneInfo
+) -> Iterator[_Counter]:
+    today = now.astimezone(zone).date()
+    kinds = {(b.dimension, b.unit, b.period) for b in budgets}
+    held = {
+        (dimension, unit, period): tallies(
+            amounts(rollup, dimension, unit), calendar.of(period, today, zone), now, zone
+        )
+        for dimension, unit, period in kinds
     }
     own = {(b.dimension, b.value, b.period, b.unit) for b in budgets}
     for budget in budgets:
-        by_value = parts[budget.dimension or "", budget.unit]
+        by_value = held[budget.dimension, budget.unit, budget.period]
         if budget.value != EACH or budget.dimension is None:
             value = budget.value if budget.dimension else None
-            yield _Counter(budget, value, by_value.get(value, _NO_ROWS))
+            yield _Counter(budget, value, by_value.get(value, Tally()))
             continue
         for value in sorted(name for name in by_value if name is not None):
             if (budget.dimension, value, budget.period, budget.unit) not in own:
                 yield _Counter(budget, value, by_value[value])
 
 
-def _parts(rollup: pl.DataFrame, dimension: str, unit: str) -> dict[str | None, pl.DataFrame]:
-    """The rows of each value of a dimension, one a bucket; all rows under None for no dimension."""
-    amount = TOKENS.sum().cast(USD) if unit == BudgetUnit.TOKENS else pl.col("cost_usd").sum()
-    value = pl.col(dimension) if dimension else pl.lit(None, pl.String)
-    sums = rollup.group_by("bucket", value.alias("value")).agg(
-        amount=amount, unpriced_requests=pl.col("unpriced_requests").sum()
-    )
-    parts = sums.sort("bucket").partition_by("value", as_dict=True, include_key=False)
-    return {key[0]: rows for key, rows in parts.items()}
-
-
 def _state(counter: _Counter, now: datetime, zone: ZoneInfo, stale: bool) -> dict[str, object]:
-    budget = counter.budget
+    budget, tally = counter.budget, counter.tally
     span = calendar.of(budget.period, now.astimezone(zone).date(), zone)
-    sums = _sums(counter.rows, span, now)
-    spent = None if stale and not sums["buckets"] else Decimal(sums["spent"] or 0)
-    ahead = forecast.from_buckets(counter.rows, span, now, zone)
+    spent = None if stale and not tally.buckets else tally.spent
+    ahead = forecast.ahead(tally.past if spent is not None else None, span, now, zone)
     return {
         "budget": budget.name,
         "dimension": budget.dimension,
@@ -141,47 +131,24 @@ def _state(counter: _Counter, now: datetime, zone: ZoneInfo, stale: bool) -> dic
         "soft": budget.soft,
         "hard": budget.hard,
         "used_share": _ratio(spent, budget.limit),
-        "forecast": None if spent is None else ahead.value,
-        "forecast_low": None if spent is None else ahead.low,
-        "forecast_high": None if spent is None else ahead.high,
-        **{f"burn_{hours}h": _burn(sums[f"{hours}h"], budget, span, hours) for hours in BURN_HOURS},
+        "forecast": ahead.value,
+        "forecast_low": ahead.low,
+        "forecast_high": ahead.high,
+        **{f"burn_{hours}h": _burn(tally, budget, span, hours) for hours in BURN_HOURS},
         "state": _verdict(budget, spent, ahead.value).value,
         "stale": stale,
-        "unpriced_requests": int(sums["unpriced"]),
+        "unpriced_requests": tally.unpriced,
     }
-
-
-def _sums(rows: pl.DataFrame, span: Period, now: datetime) -> Mapping[str, Any]:
-    """What the counter holds in its period and in the last hours, in one pass."""
-    current = pl.col("bucket") >= naive(span.start)
-    recent = {f"{hours}h": quarter(now) - timedelta(hours=hours) for hours in BURN_HOURS}
-    sums = rows.select(
-        buckets=current.sum(),
-        spent=pl.col("amount").filter(current).sum(),
-        unpriced=pl.col("unpriced_requests").filter(current).sum(),
-        **{
-            name: pl.col("amount").filter(pl.col("bucket") >= naive(since)).sum()
-            for name, since in recent.items()
-        },
-    )
-    return sums.row(0, named=True)
 
 
 def _ratio(part: Decimal | None, whole: Decimal | None) -> float | None:
     return None if part is None or not whole else float(part / whole)
 
 
-def _burn(recent: Decimal | None, budget: Budget, span: Period, hours: int) -> float | None:
+def _burn(tally: Tally, budget: Budget, span: Period, hours: int) -> float | None:
     if budget.limit is None or span.hours < hours:
         return None
-    return _ratio(recent or ZERO, budget.limit * hours / Decimal(span.hours))
-
-
-def quarter(moment: datetime) -> datetime:
-    """The moment, back to the quarter of an hour: the rollup's grain."""
-    return moment - timedelta(
-        minutes=moment.minute % 15, seconds=moment.second, microseconds=moment.microsecond
-    )
+    return _ratio(tally.recent.get(hours, ZERO), budget.limit * hours / Decimal(span.hours))
 
 
 def _verdict(budget: Budget, spent: Decimal | None, ahead: Decimal | None) -> BudgetState:
@@ -300,7 +267,7 @@ def _limit_finding(
     return replace(
         _finding(row, now, Period(row.start, now), row.spent, limit),
         rule=f"budget_{kind}",
-        since=crossed_at(_counter_rows(rollup, row), row.start, limit) or row.start,
+        since=_crossed(rollup, row, limit) or row.start,
         severity=Severity.PAGE if kind == "hard" else Severity.TICKET,
         summary=(
             f"{row.written(row.spent)} spent of the {kind} {row.period} budget of {row.written(limit)}"
@@ -353,18 +320,8 @@ def _why(row: _Standing) -> tuple[str, ...]:
     return (f"budget {row.budget}, {row.period} since {units.instant(row.start, _UTC)} UTC", *ahead, *blind)
 
 
-def _counter_rows(rollup: pl.DataFrame | None, row: _Standing) -> pl.DataFrame:
+def _crossed(rollup: pl.DataFrame | None, row: _Standing, limit: Decimal) -> datetime | None:
     if rollup is None:
-        return _NO_ROWS
+        return None
     own = rollup.filter(pl.col(row.dimension) == row.value) if row.dimension else rollup
-    parts = _parts(own, "", row.unit)
-    return parts.get(None, _NO_ROWS)
-
-
-def crossed_at(rows: pl.DataFrame, start: datetime, limit: Decimal) -> datetime | None:
-    """The start of the quarter hour in which the running sum since `start` reached the limit."""
-    running = (
-        rows.filter(pl.col("bucket") >= naive(start)).sort("bucket").with_columns(pl.col("amount").cum_sum())
-    )
-    reached = running.filter(pl.col("amount") >= limit)["bucket"].min()
-    return aware(reached) if isinstance(reached, datetime) else None
+    return crossed_at(amounts(own, None, row.unit), row.start, limit)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -46,6 +48,15 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """What is known before now: when the books began, spend in the period, spend of each day with rows."""
+
+    began: datetime
+    spent: Decimal
+    days: Mapping[date, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
 class _History:
     """Spend of the whole days before today, oldest first."""
 
@@ -76,27 +87,47 @@ def to_period_end(
     days, today by the hours it has left; otherwise the period goes on at its rate so far. The band is
     ±1.28 × the standard deviation of single days × √(days left), never below what is already spent.
     """
-    return from_buckets(
-        rollup.group_by("bucket").agg(pl.col(amount).sum().alias("amount")), period, now, zone
+    seen = rollup.filter(pl.col("bucket") < naive(now))
+    sums = seen.group_by("bucket").agg(pl.col(amount).sum().alias("amount"), value=pl.lit(None, pl.String))
+    return ahead(pasts(sums, period, now, zone).get(None), period, now, zone)
+
+
+def pasts(sums: pl.DataFrame, period: Period, now: datetime, zone: ZoneInfo) -> dict[str | None, Past]:
+    """The past of each value, from a frame of value, bucket and amount that holds nothing after now."""
+    today = now.astimezone(zone).date()
+    first = today - timedelta(days=HISTORY_DAYS)
+    in_period = pl.col("bucket").is_between(naive(period.start), naive(period.end), "left")
+    totals = sums.group_by("value").agg(
+        began=pl.col("bucket").min(), spent=pl.col("amount").filter(in_period).sum()
     )
+    whole = sums.filter(
+        pl.col("bucket").is_between(naive(midnight(first, zone)), naive(midnight(today, zone)), "left")
+    )
+    days = day_starts(first, today - timedelta(days=1), zone)
+    daily = with_day(whole, days).group_by("value", "day").agg(pl.col("amount").sum())
+    by_value: dict[str | None, dict[date, Decimal]] = defaultdict(dict)
+    for value, on, usd in daily.select("value", "day", "amount").iter_rows():
+        by_value[value][on] = usd
+    rows = totals.select("value", "began", "spent").iter_rows()
+    return {value: Past(aware(began), spent, by_value.get(value, {})) for value, began, spent in rows}
 
 
-def from_buckets(buckets: pl.DataFrame, period: Period, now: datetime, zone: ZoneInfo) -> Forecast:
-    """As `to_period_end`, of a frame with one `amount` a `bucket`."""
-    seen = buckets.filter(pl.col("bucket") < naive(now))
-    if seen.is_empty() or now <= period.start:
+def ahead(past: Past | None, period: Period, now: datetime, zone: ZoneInfo) -> Forecast:
+    """The forecast of `to_period_end` from a past."""
+    if past is None or now <= period.start:
         return Forecast(None, None, None, Method.NONE)
-    spent = _sum(seen.filter(pl.col("bucket").is_between(naive(period.start), naive(period.end), "left")))
     if now >= period.end:
-        return Forecast(spent, spent, spent, Method.STRAIGHT_LINE)
-    history = _history(seen, now, zone)
+        return Forecast(past.spent, past.spent, past.spent, Method.STRAIGHT_LINE)
+    history = _history(past, now, zone)
     weekdays = len(history.days) >= _ENOUGH_DAYS
     left = _days_left(period, now, zone)
     if weekdays:
         rest = sum((history.mean(on) * part for on, part in left), _ZERO)
     else:
-        rest = spent * _hours(now, period.end) / _hours(_start(seen, period), now)
-    return _banded(spent, rest, history.spread(weekdays), sum((part for _, part in left), _ZERO), weekdays)
+        # The rate so far begins with the books where they are younger than the period.
+        rest = past.spent * _hours(now, period.end) / _hours(max(period.start, past.began), now)
+    days_left = sum((part for _, part in left), _ZERO)
+    return _banded(past.spent, rest, history.spread(weekdays), days_left, weekdays)
 
 
 def _banded(spent: Decimal, rest: Decimal, spread: Decimal | None, left: Decimal, weekdays: bool) -> Forecast:
@@ -110,30 +141,14 @@ def _banded(spent: Decimal, rest: Decimal, spread: Decimal | None, left: Decimal
     )
 
 
-def _start(seen: pl.DataFrame, period: Period) -> datetime:
-    """Where the rate so far begins: with the books, where they are younger than the period."""
-    earliest = seen["bucket"].min()
-    return max(period.start, aware(earliest)) if isinstance(earliest, datetime) else period.start
-
-
-def _history(seen: pl.DataFrame, now: datetime, zone: ZoneInfo) -> _History:
+def _history(past: Past, now: datetime, zone: ZoneInfo) -> _History:
     """The whole days before today, at most 28, from the first day that is whole in the books."""
     today = now.astimezone(zone).date()
-    earliest = seen["bucket"].min()
-    if not isinstance(earliest, datetime):
-        return _History(())
-    began = aware(earliest).astimezone(zone)
+    began = past.began.astimezone(zone)
     whole = began.date() if began.time() < _ASLEEP_UNTIL else began.date() + timedelta(days=1)
     first = max(whole, today - timedelta(days=HISTORY_DAYS))
-    if first >= today:
-        return _History(())
-    days = day_starts(first, today - timedelta(days=1), zone)
-    in_days = seen.filter(
-        pl.col("bucket").is_between(naive(midnight(first, zone)), naive(midnight(today, zone)), "left")
-    )
-    sums = with_day(in_days, days).group_by("day").agg(pl.col("amount").sum())
-    daily = days.join(sums, on="day", how="left").sort("day")
-    return _History(tuple((on, usd or _ZERO) for on, usd in daily.select("day", "amount").iter_rows()))
+    days = (first + timedelta(days=offset) for offset in range((today - first).days))
+    return _History(tuple((on, past.days.get(on, _ZERO)) for on in days))
 
 
 def _days_left(period: Period, now: datetime, zone: ZoneInfo) -> list[tuple[date, Decimal]]:
@@ -151,7 +166,3 @@ def _days_left(period: Period, now: datetime, zone: ZoneInfo) -> list[tuple[date
 
 def _hours(start: datetime, end: datetime) -> Decimal:
     return Decimal((end - start) // timedelta(microseconds=1)) / 3_600_000_000
-
-
-def _sum(rows: pl.DataFrame) -> Decimal:
-    return Decimal(rows["amount"].sum() or 0)

@@ -1,0 +1,81 @@
+"""What the counters of budgets hold: one pass over the rollup for all values of a dimension."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from analytics.attribution import TOKENS, ZERO
+from analytics.forecast import Past, pasts
+from analytics.period import Period, aware, naive
+from analytics.plan import BudgetUnit
+from ledger.frames import USD
+
+BURN_HOURS = (1, 6, 24, 72)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """One value's amounts: in its period, in the last hours, and what a forecast needs.
+
+    `buckets` counts the quarter hours of the period that have rows: 0 is silence, not zero.
+    """
+
+    buckets: int = 0
+    spent: Decimal = ZERO
+    unpriced: int = 0
+    recent: Mapping[int, Decimal] = field(default_factory=dict)
+    past: Past | None = None
+
+
+def quarter(moment: datetime) -> datetime:
+    """The moment, back to the quarter of an hour: the rollup's grain."""
+    return moment - timedelta(
+        minutes=moment.minute % 15, seconds=moment.second, microseconds=moment.microsecond
+    )
+
+
+def amounts(rollup: pl.DataFrame, dimension: str | None, unit: str) -> pl.DataFrame:
+    """Dollars or tokens of each value and bucket; every row under the value NULL without a dimension."""
+    amount = TOKENS.sum().cast(USD) if unit == BudgetUnit.TOKENS else pl.col("cost_usd").sum()
+    value = pl.col(dimension) if dimension else pl.lit(None, pl.String)
+    return rollup.group_by("bucket", value.alias("value")).agg(
+        amount=amount, unpriced=pl.col("unpriced_requests").sum()
+    )
+
+
+def tallies(sums: pl.DataFrame, span: Period, now: datetime, zone: ZoneInfo) -> dict[str | None, Tally]:
+    """The tally of each value of `amounts` that hold nothing after now."""
+    current = pl.col("bucket") >= naive(span.start)
+    since = {f"{hours}h": naive(quarter(now) - timedelta(hours=hours)) for hours in BURN_HOURS}
+    totals = sums.group_by("value").agg(
+        buckets=current.sum(),
+        spent=pl.col("amount").filter(current).sum(),
+        unpriced=pl.col("unpriced").filter(current).sum(),
+        **{name: pl.col("amount").filter(pl.col("bucket") >= start).sum() for name, start in since.items()},
+    )
+    known = pasts(sums, span, now, zone)
+    return {
+        row["value"]: Tally(
+            buckets=row["buckets"],
+            spent=row["spent"],
+            unpriced=row["unpriced"],
+            recent={hours: row[f"{hours}h"] for hours in BURN_HOURS},
+            past=known.get(row["value"]),
+        )
+        for row in totals.iter_rows(named=True)
+    }
+
+
+def crossed_at(sums: pl.DataFrame, start: datetime, limit: Decimal) -> datetime | None:
+    """The start of the quarter hour in which the running sum since `start` reached the limit."""
+    running = (
+        sums.filter(pl.col("bucket") >= naive(start)).sort("bucket").with_columns(pl.col("amount").cum_sum())
+    )
+    reached = running.filter(pl.col("amount") >= limit)["bucket"].min()
+    return aware(reached) if isinstance(reached, datetime) else None
