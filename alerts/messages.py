@@ -147,7 +147,7 @@ def _commands(incident: Incident, is_over: bool) -> Iterator[str]:
         return
     if incident.state is IncidentState.FIRING:
         yield f"tollbook incidents ack {incident.incident_id}"
-    yield f"tollbook incidents silence {incident.incident_id}"
+    yield f"tollbook incidents silence {incident.incident_id} --for 4h"
     yield f"tollbook incidents resolve {incident.incident_id}"
 
 
