@@ -15,7 +15,7 @@ import polars as pl
 from analytics import forecast
 from analytics import period as calendar
 from analytics.attribution import ZERO
-from analytics.counters import BURN_HOURS, Tally, amounts, crossed_at, quarter, tallies
+from analytics.counters import BURN_HOURS, Tally, amounts, crossed_at, tallies
 from analytics.period import Period, aware, naive
 from analytics.plan import EACH, Budget, BudgetUnit
 from ledger import units
@@ -278,7 +278,7 @@ def _limit_finding(
 
 
 def _burn_finding(row: _Standing, rule: BurnRule, now: datetime) -> Finding:
-    start = quarter(now) - timedelta(hours=rule.hours)
+    start = now - timedelta(hours=rule.hours)
     burn = row.burns[rule.hours]
     allowed = row.limit * rule.hours / Decimal((row.end - row.start) / timedelta(hours=1))
     spent = (allowed * Decimal(burn)).quantize(_SCALE)

@@ -50,9 +50,12 @@ def amounts(rollup: pl.DataFrame, dimension: str | None, unit: str) -> pl.DataFr
 
 
 def tallies(sums: pl.DataFrame, span: Period, now: datetime, zone: ZoneInfo) -> dict[str | None, Tally]:
-    """The tally of each value of `amounts` that hold nothing after now."""
+    """The tally of each value of `amounts` that hold nothing after now.
+
+    The last hours are whole quarters: at most so many hours, up to 15 minutes less.
+    """
     current = pl.col("bucket") >= naive(span.start)
-    since = {f"{hours}h": naive(quarter(now) - timedelta(hours=hours)) for hours in BURN_HOURS}
+    since = {f"{hours}h": naive(now - timedelta(hours=hours)) for hours in BURN_HOURS}
     totals = sums.group_by("value").agg(
         buckets=current.sum(),
         spent=pl.col("amount").filter(current).sum(),
