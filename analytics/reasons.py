@@ -57,18 +57,22 @@ def reason(moved: Moved) -> str:
 
 
 def _born(moved: Moved) -> str:
-    lost = moved.beside.filter(2 * pl.col("requests") < pl.col("before_requests"))
-    if lost.is_empty():
+    """A new cell of a known workflow took over from the model that lost as much, if there is one."""
+    lost = (pl.col("before_requests") - pl.col("requests")).alias("lost")
+    losers = moved.beside.filter(2 * lost >= moved.row["requests"], 2 * lost > pl.col("before_requests"))
+    if moved.row["workflow"] is None or losers.is_empty():
         return "new: no spend before"
-    old = lost.sort("before_requests", descending=True)["model"][0]
+    old = losers.sort(lost, "model", descending=[True, False])["model"][0]
     return f"model {moved.row['model'] or 'unknown'} instead of {old or 'unknown'}"
 
 
 def _gone(moved: Moved) -> str:
-    born = moved.beside.filter(pl.col("before_requests") == 0, pl.col("requests") > 0)
-    if born.is_empty():
+    born = moved.beside.filter(
+        pl.col("before_requests") == 0, 2 * pl.col("requests") >= moved.row["before_requests"]
+    )
+    if moved.row["workflow"] is None or born.is_empty():
         return "no requests any more"
-    new = born.sort("requests", descending=True)["model"][0]
+    new = born.sort("requests", "model", descending=[True, False])["model"][0]
     return f"model {new or 'unknown'} instead of {moved.row['model'] or 'unknown'}"
 
 

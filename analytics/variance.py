@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -49,7 +50,8 @@ def envelopes(sizes: pl.DataFrame, declared: Sequence[Envelope]) -> pl.DataFrame
     less n × the expected p50, NULL without a p50: the variance of the whole workflow. `variance_usd` is
     the money outside: of each request above its p95, the part of that side's money above the p95. A
     request's money is parted into sides by unit prices fitted to its model's requests in these sizes.
-    Input and output are `over` when more than 5 % of requests are outside, cost when any is.
+    Input and output are `over` when more requests are outside than the 5 % a p95 allows, by two standard
+    deviations of such a count; cost when any is.
     """
     parted = with_sides(sizes.filter(pl.col("status") == Status.OK))
     rows = [
@@ -172,9 +174,15 @@ def _token_row(own: pl.DataFrame, limit: _Limit) -> dict[str, object]:
 
 
 def _counts(requests: int, outside: int, *, tolerated: float) -> dict[str, object]:
-    share = outside / requests if requests else None
-    if share is None:
+    if not requests:
         state = EnvelopeState.NO_DATA
     else:
-        state = EnvelopeState.OVER if share > tolerated else EnvelopeState.WITHIN
-    return {"requests": requests, "outside_requests": outside, "outside_share": share, "state": state.value}
+        # Two of 35 requests above a p95 are chance: a verdict needs more than the count's own noise.
+        allowed = requests * tolerated + 2 * math.sqrt(requests * tolerated * (1 - tolerated))
+        state = EnvelopeState.OVER if outside > allowed else EnvelopeState.WITHIN
+    return {
+        "requests": requests,
+        "outside_requests": outside,
+        "outside_share": outside / requests if requests else None,
+        "state": state.value,
+    }

@@ -180,6 +180,12 @@ def test_a_model_that_took_over_names_the_one_it_replaced(rollup_frame) -> None:
     assert reasons(rollup) == ["model large instead of small"] * 2
 
 
+def test_models_of_nobodys_workflow_did_not_replace_each_other(rollup_frame) -> None:
+    nobody = {"tenant": None, "workflow": None, "requests": 1, "input_tokens": 10}
+    rollup = rollup_frame([before(model="small", **nobody), today(model="large", **nobody)])
+    assert set(reasons(rollup)) == {"new: no spend before", "no requests any more"}
+
+
 def test_a_cell_that_fell_silent_says_so(rollup_frame) -> None:
     assert reasons(rollup_frame([before(requests=1, input_tokens=10)])) == ["no requests any more"]
 
