@@ -10,7 +10,9 @@ HERE = Path(__file__).resolve().parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden from what is rendered now")
+    parser.addoption(
+        "--update-golden", action="store_true", help="rewrite tests/golden from what is made now"
+    )
 
 
 @pytest.fixture(scope="session")
