@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -10,7 +10,7 @@ import polars as pl
 from polars import selectors
 
 from analytics.period import Period, between, midnight, naive
-from ledger.frames import BREAKDOWN, BUCKETS, DAILY, ROLLUP, SEGMENT_SPEND, USD, checked
+from ledger.frames import BREAKDOWN, BUCKETS, DAILY, SEGMENT_SPEND, USD, checked
 from ledger.frames import UTC as STORED
 from ledger.types import SEGMENTS, UsageSource
 
@@ -212,14 +212,3 @@ def _segment_sums(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _usd(total: object) -> Decimal:
     return total if isinstance(total, Decimal) else ZERO
-
-
-def first_bucket(rollup: pl.DataFrame) -> datetime | None:
-    """The earliest moment in the books, aware UTC."""
-    earliest = rollup["bucket"].min()
-    return earliest.replace(tzinfo=UTC) if isinstance(earliest, datetime) else None
-
-
-def empty_rollup() -> pl.DataFrame:
-    """A rollup without rows."""
-    return pl.DataFrame(schema=ROLLUP)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -32,10 +34,13 @@ class _Group:
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """A prompt version beside the ones before it; `a_day` are the workflow's requests of the last day."""
+    """The new prompt versions of a workflow, oldest first, beside what the same tenants sent before.
+
+    `a_day` is how many requests with them a day has at the pace so far.
+    """
 
     workflow: str
-    version: str
+    versions: tuple[str, ...]
     seen: datetime
     before: _Group
     after: _Group
@@ -47,13 +52,13 @@ class _Change:
 
 
 def find(books: Books) -> list[Finding]:
-    """Prompt versions of the last day with 25 % more input a request, dear enough to tell; one a workflow."""
+    """Workflows whose new prompts of the last day have 25 % more input a request, dear enough to tell."""
     sizes = books.sizes.filter(pl.col("status") == Status.OK)
-    fresh = prompt_changes(sizes, books.last(_HOURS))
-    changes = [change for item in fresh if (change := _measured(sizes, books, *item)) is not None]
-    dear = [change for change in changes if _is_dear(change, books.floor_usd)]
-    dearest = {change.workflow: change for change in sorted(dear, key=lambda change: change.usd_a_day)}
-    return [_finding(books, dearest[workflow]) for workflow in sorted(dearest)]
+    fresh: dict[str, list[tuple[str, datetime]]] = defaultdict(list)
+    for workflow, version, seen in prompt_changes(sizes, books.last(_HOURS)):
+        fresh[workflow].append((version, seen))
+    changes = (_measured(sizes, books, workflow, fresh[workflow]) for workflow in sorted(fresh))
+    return [_finding(books, change) for change in changes if change and _is_dear(change, books.floor_usd)]
 
 
 def _is_dear(change: _Change, floor_usd: Decimal) -> bool:
@@ -61,17 +66,19 @@ def _is_dear(change: _Change, floor_usd: Decimal) -> bool:
 
 
 def _measured(
-    sizes: pl.DataFrame, books: Books, workflow: str, version: str, seen: datetime
+    sizes: pl.DataFrame, books: Books, workflow: str, fresh: Sequence[tuple[str, datetime]]
 ) -> _Change | None:
     """The change in numbers, None where a side has no priced request of known size."""
+    versions, seen = tuple(version for version, _ in fresh), fresh[0][1]
     own = sizes.filter(pl.col("workflow") == workflow)
-    before = _group(sizes_within(own, Period(seen - _DAYS_BEFORE, seen)))
-    since = sizes_within(own, Period(seen, books.end))
-    after = _group(since.filter(pl.col("prompt_version") == version))
+    new = sizes_within(own, Period(seen, books.end)).filter(pl.col("prompt_version").is_in(versions))
+    earlier = sizes_within(own, Period(seen - _DAYS_BEFORE, seen))
+    before = _group(earlier.join(new, on="tenant", how="semi", nulls_equal=True))
+    after = _group(new)
     if before is None or after is None:
         return None
-    a_day = sizes_within(own, books.last(_HOURS)).height
-    return _Change(workflow, version, seen, before, after, a_day)
+    hours = max(1.0, (books.end - seen) / timedelta(hours=1))
+    return _Change(workflow, versions, seen, before, after, round(new.height * 24 / hours))
 
 
 def _group(rows: pl.DataFrame) -> _Group | None:
@@ -98,14 +105,20 @@ def _finding(books: Books, change: _Change) -> Finding:
         expected_usd=expected,
         excess_usd=observed - expected,
         summary=(
-            f"prompt version {change.version[:8]} takes {after} input tokens a request, {before} before:"
+            f"{_named(change.versions)} {after} input tokens a request, {before} before:"
             f" {units.money(change.usd_a_day, signed=True)} a day"
         ),
         why=(
-            f"{change.after.requests:,} requests with it so far, {change.a_day:,} requests a day",
+            f"{change.after.requests:,} requests so far, {change.a_day:,} a day at this pace",
             f"{_each(change.before)} → {_each(change.after)} a request",
         ),
     )
+
+
+def _named(versions: Sequence[str]) -> str:
+    if len(versions) == 1:
+        return f"prompt version {versions[0][:8]} takes"
+    return f"{len(versions)} new prompt versions ({versions[0][:8]} first) take"
 
 
 def _each(group: _Group) -> str:

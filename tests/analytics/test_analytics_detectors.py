@@ -179,9 +179,11 @@ def test_books_that_never_saw_data_are_stale(books) -> None:
     assert (finding.summary, finding.severity) == ("no data has come in yet", Severity.TICKET)
 
 
-def changed(tokens: int, usd: str, calls: int = 10) -> list[dict]:
-    old = [{"ts": ago(40), "input_tokens": 1000, "cost_usd": "1"}] * 10
-    return old + [{"ts": ago(2), "prompt_version": "v2", "input_tokens": tokens, "cost_usd": usd}] * calls
+def changed(tokens: int, usd: str | None, version: str = "v2", **more: object) -> list[dict]:
+    """Ten requests of the old prompt, then ten a day of the new one."""
+    old = [{"ts": ago(40), "input_tokens": 1000, "cost_usd": "1", **more}] * 10
+    new = {"prompt_version": version, "input_tokens": tokens, "cost_usd": usd}
+    return old + [{"ts": ago(24), **new, **more}] * 10
 
 
 def test_a_dearer_prompt_is_told_in_dollars_a_day(books) -> None:
@@ -194,7 +196,20 @@ def test_a_dearer_prompt_is_told_in_dollars_a_day(books) -> None:
     assert (
         finding.summary == "prompt version v2 takes 1,300 input tokens a request, 1,000 before: +$3.00 a day"
     )
-    assert (finding.observed_usd, finding.expected_usd, finding.since) == (13, 10, ago(2))
+    assert (finding.observed_usd, finding.expected_usd, finding.since) == (13, 10, ago(24))
+
+
+def test_prompts_that_differ_by_tenant_are_one_change(books) -> None:
+    each = [*changed(2000, "2", "v2"), *changed(2000, "2", "v3", tenant="zeta")]
+    (finding,) = found("prompt_change", books(sizes=each))
+    assert finding.summary == (
+        "2 new prompt versions (v2 first) take 2,000 input tokens a request, 1,000 before: +$20.00 a day"
+    )
+
+
+def test_a_new_prompt_is_held_against_the_same_tenants(books) -> None:
+    others = [{"ts": ago(40), "tenant": "small", "input_tokens": 10, "cost_usd": "0.01"}] * 90
+    assert found("prompt_change", books(sizes=[*changed(1100, "1.1"), *others])) == []
 
 
 def test_a_prompt_that_grew_by_less_than_a_quarter_is_not_told(books) -> None:
