@@ -18,8 +18,9 @@ from analytics.plan import Budget, Envelope
 class Books:
     """The ledger as of `now` (aware UTC).
 
-    `rollup` reaches back 36 days where there are so many, `sizes` 8 days; rows with an estimated time are
-    in neither. `last_data` is when anything last came in. An excess below `floor_usd` is not told.
+    `rollup` reaches back 36 days where there are so many, `sizes` 8 days. `timed` is the part of the rollup
+    whose times are the calls' own: only those, as in `sizes`, can say when something was unusual; None
+    where that is all of it. `last_data` is when anything last came in. An excess below `floor_usd` is not told.
     `windows_h` are the hours over which excess is measured.
     """
 
@@ -32,6 +33,12 @@ class Books:
     last_data: datetime | None = None
     floor_usd: Decimal = Decimal(1)
     windows_h: tuple[int, ...] = (1, 6, 24)
+    timed: pl.DataFrame | None = None
+
+    @property
+    def datable(self) -> pl.DataFrame:
+        """The spend that can be held against the hours before."""
+        return self.rollup if self.timed is None else self.timed
 
     @property
     def end(self) -> datetime:

@@ -18,10 +18,11 @@ _INPUT = " + ".join(f"coalesce({name}, 0)" for name in _BUCKETS)
 _INPUT_KNOWN = f"coalesce({', '.join(_BUCKETS)}) IS NOT NULL"
 
 
-def rollup(ledger: Ledger, start: datetime, end: datetime) -> pl.DataFrame:
-    """ROLLUP rows of [start, end), aware UTC."""
+def rollup(ledger: Ledger, start: datetime, end: datetime, *, timed: bool = False) -> pl.DataFrame:
+    """ROLLUP rows of [start, end), aware UTC; with `timed`, only of calls whose time is their own."""
+    own = "AND NOT ts_estimated" if timed else ""
     frame = ledger.frame(
-        f"SELECT {', '.join(ROLLUP.names())} FROM rollup WHERE bucket >= ? AND bucket < ? ORDER BY ALL",
+        f"SELECT {', '.join(ROLLUP.names())} FROM rollup WHERE bucket >= ? AND bucket < ? {own} ORDER BY ALL",
         [_naive(start), _naive(end)],
     )
     return checked(frame, ROLLUP, "rollup")

@@ -301,6 +301,7 @@ CREATE VIEW rollup AS
 SELECT
     time_bucket(INTERVAL 15 MINUTE, ts) AS bucket,
     tenant, workflow, environment, provider, model, model_tier, service_tier, operation, status, usage_source,
+    ts_estimated,
     count(*) AS requests,
     coalesce(sum(input_tokens), 0)::BIGINT AS input_tokens,
     coalesce(sum(cache_read_tokens), 0)::BIGINT AS cache_read_tokens,

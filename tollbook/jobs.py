@@ -37,8 +37,8 @@ Visit = Callable[[], AbstractContextManager[Ledger]]
 
 BREAKDOWNS = ("tenant", "workflow", "model_tier", "environment")
 _TREND_DAYS = 30
-# A detector compares with 28 days before the longest window; a month's budget reaches back 31.
-_HISTORY = timedelta(days=35)
+# A detector compares with 28 days before the longest window, and with its own worst of 7 days.
+_HISTORY = timedelta(days=36)
 
 
 def ingest_sources(
@@ -130,6 +130,7 @@ def _books(ledger: Ledger, config: Configuration, now: datetime) -> Books:
     settings = config.settings
     return Books(
         rollup=queries.rollup(ledger, now - _HISTORY, now),
+        timed=queries.rollup(ledger, now - _HISTORY, now, timed=True),
         sizes=queries.sizes(ledger, now - timedelta(days=8), now),
         now=now,
         zone=config.zone,
@@ -186,7 +187,7 @@ def daily_of(ledger: Ledger, config: Configuration, day: date, now: datetime) ->
     versus = f"{day - timedelta(days=1):%a} {(day - timedelta(days=1)).day} {day - timedelta(days=1):%b}"
     envelopes = variance.envelopes(sizes, parts.envelopes(settings))
     states = budget.states(
-        rollup, parts.budgets(settings), min(now, today.end), zone, queries.last_data(ledger, now)
+        rollup, parts.budgets(settings), _still_on(today, now), zone, queries.last_data(ledger, now)
     )
     spent, earlier = _spent(rollup, today), _spent(rollup, before)
     return Daily(
@@ -211,6 +212,11 @@ def daily_of(ledger: Ledger, config: Configuration, day: date, now: datetime) ->
         health=queries.health(ledger, today.start, today.end, now, book_version()),
         prompt_changes=_prompt_changes(week, today, config),
     )
+
+
+def _still_on(today: Period, now: datetime) -> datetime:
+    """Now, or the last moment of the reported day: a budget of that day, not of the next."""
+    return min(now, today.end - timedelta(microseconds=1))
 
 
 def _naive(ts: datetime) -> datetime:

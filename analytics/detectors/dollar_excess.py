@@ -43,7 +43,7 @@ def find(books: Books) -> list[Finding]:
     A tenant's finding is narrowed to its workflow where one explains at least 80 % of the excess; a
     workflow's own is told only where its tenant's is not.
     """
-    if books.rollup.is_empty() or not books.windows_h:
+    if books.datable.is_empty() or not books.windows_h:
         return []
     tenants, cells = (_series(books, by) for by in (["tenant"], ["tenant", "workflow"]))
     gate = _gate(books, tenants)
@@ -58,13 +58,13 @@ def find(books: Books) -> list[Finding]:
 def _series(books: Books, by: Sequence[str]) -> Hourly:
     """The series that spent enough to be told, or to explain one that is."""
     least_usd = _EXPLAINS * float(books.floor_usd)
-    rows = excess.spending(books.rollup, by, books.end, books.windows_h, least_usd)
+    rows = excess.spending(books.datable, by, books.end, books.windows_h, least_usd)
     return excess.hourly(rows, by, books.end, books.windows_h)
 
 
 def _gate(books: Books, tenants: Hourly) -> Floats:
     """The least excess that matters for each tenant: of its own day, of the fleet's, and the floor."""
-    buckets = books.rollup.group_by("bucket", fleet=pl.lit("all")).agg(pl.col("cost_usd").sum())
+    buckets = books.datable.group_by("bucket", fleet=pl.lit("all")).agg(pl.col("cost_usd").sum())
     fleet = excess.daily_spend(excess.hourly(buckets, ["fleet"], books.end, books.windows_h))
     of_fleet = _OF_FLEET * float(fleet.sum())
     least: Floats = np.maximum(
@@ -96,7 +96,7 @@ def _narrowed(case: _Case, cells: Hourly) -> _Case:
 
 def _finding(books: Books, case: _Case) -> Finding:
     span = books.last(case.found.window)
-    rows = books.rollup.filter(*_own(case))
+    rows = books.datable.filter(*_own(case))
     observed = total_usd(rows, span)
     expected = Decimal(case.found.usual_usd).quantize(_SCALE)
     last = "hour" if case.found.window == 1 else f"{case.found.window} hours"
