@@ -20,8 +20,8 @@ class Books:
 
     `rollup` reaches back 36 days where there are so many, `sizes` 8 days. `timed` is the part of the rollup
     whose times are the calls' own: only those, as in `sizes`, can say when something was unusual; None
-    where that is all of it. `last_data` is when anything last came in. An excess below `floor_usd` is not told.
-    `windows_h` are the hours over which excess is measured.
+    where that is all of it. `last_data` is when anything last came in. An excess below `floor_usd` is not
+    told. `windows_h` are the hours over which excess is measured.
     """
 
     rollup: pl.DataFrame

@@ -48,14 +48,13 @@ def envelopes(sizes: pl.DataFrame, declared: Sequence[Envelope]) -> pl.DataFrame
     Only requests with status ok count, each for its most specific envelope. A request is outside above the
     p95 (cost: above the maximum); one of unknown size is left out. `variance_tokens` is the observed sum
     less n × the expected p50, NULL without a p50: the variance of the whole workflow. `variance_usd` is
-    the money outside: of each request above its p95, the part of that side's money above the p95. A
-    request's money is parted into sides by unit prices fitted to its model's requests in these sizes.
+    the money outside: of each request above its p95, the part of that side's money above the p95.
     Input and output are `over` when more requests are outside than the 5 % a p95 allows, by two standard
     deviations of such a count; cost when any is.
     """
-    parted = with_sides(sizes.filter(pl.col("status") == Status.OK))
+    done = sizes.filter(pl.col("status") == Status.OK)
     rows = [
-        _row(_own(parted, envelope, declared), limit) for envelope in declared for limit in _limits(envelope)
+        _row(_own(done, envelope, declared), limit) for envelope in declared for limit in _limits(envelope)
     ]
     return checked(pl.DataFrame(rows, schema=ENVELOPES, orient="row"), ENVELOPES, "envelopes")
 
@@ -77,39 +76,6 @@ def outside_usd(envelope_frame: pl.DataFrame) -> Decimal:
         whole=pl.col("variance_usd").filter(is_cost).sum(),
     )
     return usd_sum(each.select(pl.max_horizontal("sides", "whole").alias("outside"))["outside"])
-
-
-def with_sides(sizes: pl.DataFrame) -> pl.DataFrame:
-    """The sizes with `input_usd` and `output_usd`, which sum to `cost_usd`.
-
-    The unit prices are a least-squares fit over each model's requests; where a model's requests cannot
-    tell the two apart, money follows tokens.
-    """
-    taken, given, paid = (
-        pl.col(column).cast(pl.Float64).fill_null(0.0)
-        for column in ("input_tokens", "output_tokens", "cost_usd")
-    )
-    known = sizes.with_columns(x=taken, y=given, c=paid).with_columns(
-        xx=(pl.col("x") ** 2).sum().over("model"),
-        xy=(pl.col("x") * pl.col("y")).sum().over("model"),
-        yy=(pl.col("y") ** 2).sum().over("model"),
-        xc=(pl.col("x") * pl.col("c")).sum().over("model"),
-        yc=(pl.col("y") * pl.col("c")).sum().over("model"),
-    )
-    det = pl.col("xx") * pl.col("yy") - pl.col("xy") ** 2
-    by_input = pl.col("x") * (pl.col("yy") * pl.col("xc") - pl.col("xy") * pl.col("yc")).clip(0.0)
-    by_output = pl.col("y") * (pl.col("xx") * pl.col("yc") - pl.col("xy") * pl.col("xc")).clip(0.0)
-    fitted = (det > 1e-9 * pl.col("xx") * pl.col("yy")) & (by_input + by_output > 0)
-    whole = pl.col("x") + pl.col("y")
-    share = (
-        pl.when(fitted)
-        .then(by_output / (by_input + by_output))
-        .otherwise(pl.when(whole > 0).then(pl.col("y") / whole).otherwise(0.0))
-    )
-    output_usd = pl.col("cost_usd") * share.cast(USD)
-    return known.select(*sizes.columns, output_usd=output_usd).with_columns(
-        input_usd=pl.col("cost_usd") - pl.col("output_usd")
-    )
 
 
 def _covered(declared: Sequence[Envelope]) -> pl.Expr:

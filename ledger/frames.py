@@ -120,7 +120,7 @@ ROLLUP = _schema(
     }
 )
 
-# One row per request: what envelopes need.
+# One row per request: what envelopes need. `input_usd` (all input meters) and `output_usd` sum to `cost_usd`.
 SIZES = _schema(
     {
         "ts": UTC,
@@ -132,6 +132,8 @@ SIZES = _schema(
         "prompt_version": pl.String,
         "input_tokens": pl.Int64,
         "output_tokens": pl.Int64,
+        "input_usd": USD,
+        "output_usd": USD,
         "cost_usd": USD,
     }
 )
@@ -199,6 +201,24 @@ SEGMENT_SPEND = _schema(
         "share": pl.Float64,
         "previous_cost_usd": USD,
         "change_usd": USD,
+    }
+)
+
+# New prompts, one row a change of a workflow: the first of its new versions and how many there are (one a
+# tenant, often). Tokens and dollars of one request, before over the 7 days before with the same tenants;
+# `change_usd_per_day` at the pace since. NULL where a side has no priced request.
+PROMPT_CHANGES = _schema(
+    {
+        "workflow": pl.String,
+        "version": pl.String,
+        "versions": pl.Int64,
+        "since": UTC,
+        "previous_input_per_request": pl.Float64,
+        "input_per_request": pl.Float64,
+        "previous_cost_per_request_usd": USD,
+        "cost_per_request_usd": USD,
+        "requests_per_day": pl.Int64,
+        "change_usd_per_day": USD,
     }
 )
 

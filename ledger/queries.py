@@ -34,7 +34,8 @@ def sizes(ledger: Ledger, start: datetime, end: datetime) -> pl.DataFrame:
         f"""
         SELECT ts, tenant, workflow, environment, model, status, prompt_version,
             CASE WHEN {_INPUT_KNOWN} THEN {_INPUT} END AS input_tokens, output_tokens,
-            cost_usd::DECIMAL(38, 12) AS cost_usd
+            (cost_usd - output_cost_usd)::DECIMAL(38, 12) AS input_usd,
+            output_cost_usd::DECIMAL(38, 12) AS output_usd, cost_usd::DECIMAL(38, 12) AS cost_usd
         FROM requests WHERE ts >= ? AND ts < ? AND NOT ts_estimated ORDER BY ts, request_id
         """,
         [_naive(start), _naive(end)],

@@ -65,6 +65,8 @@ def _rollup_of(rows: Sequence[Row]) -> pl.DataFrame:
 
 
 def _sizes_of(rows: Sequence[Row]) -> pl.DataFrame:
+    """A SIZES frame; `cost_usd` alone goes to the input side."""
+    rows = [{"input_usd": row.get("cost_usd"), "output_usd": "0", **row} for row in rows]
     defaults = {key: _DEFAULTS[key] for key in ("tenant", "workflow", "environment", "model", "status")}
     return _frame(
         rows, SIZES, {"ts": datetime(2026, 10, 1, 12, tzinfo=UTC), "prompt_version": "v1", **defaults}

@@ -25,17 +25,13 @@ def test_money_outside_is_what_lies_above_the_p95(sizes_frame) -> None:
     assert row["variance_usd"] == Decimal("0.2")
 
 
-def test_money_is_parted_by_the_models_own_prices(sizes_frame) -> None:
-    # $1 a thousand in, $4 a thousand out: the side of the answer is 4 × 0.1 = $0.40.
-    sizes = sizes_frame([request(200, 100, "0.6"), request(100, 200, "0.9"), request(300, 50, "0.5")])
-    sides = variance.with_sides(sizes)
-    assert [round(usd, 9) for usd in sides["output_usd"]] == [Decimal("0.4"), Decimal("0.8"), Decimal("0.2")]
-    assert (sides["input_usd"] + sides["output_usd"]).to_list() == sizes["cost_usd"].to_list()
-
-
-def test_requests_all_alike_have_money_parted_by_tokens(sizes_frame) -> None:
-    sides = variance.with_sides(sizes_frame([request(300, 100, "0.4"), request(300, 100, "0.4")]))
-    assert sides["output_usd"].to_list() == [Decimal("0.1"), Decimal("0.1")]
+def test_money_of_the_answer_is_not_outside_the_input_envelope(sizes_frame) -> None:
+    sizes = sizes_frame([request(400, 100, "0.9", input_usd="0.4", output_usd="0.5")])
+    envelope = Envelope("chat", input_p95=200, output_p95=50)
+    assert variance.envelopes(sizes, [envelope])["variance_usd"].to_list() == [
+        Decimal("0.2"),
+        Decimal("0.25"),
+    ]
 
 
 def test_a_request_over_the_maximum_is_outside_by_what_it_cost_more(sizes_frame) -> None:

@@ -1,0 +1,123 @@
+"""What new prompts cost: the versions that came into use, held against what the same tenants sent before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import groupby, pairwise
+
+import polars as pl
+
+from analytics.books import sizes_within
+from analytics.explain import prompt_changes
+from analytics.period import Period, naive
+from ledger.frames import PROMPT_CHANGES, USD, checked
+from ledger.types import Status
+
+_BEFORE = timedelta(days=7)
+# Prompts name their tenant, so that one edit is a new version with each: those of a day are one change.
+_ONE_CHANGE = timedelta(hours=24)
+_SCALE = Decimal("1e-12")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Requests of one side of a change: how many, tokens and dollars of each."""
+
+    requests: int
+    tokens: float
+    usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The new prompt versions of a workflow, oldest first, beside what the same tenants sent before.
+
+    `a_day` is how many requests with them a day has at the pace so far. A side without any priced request
+    of known size is None.
+    """
+
+    workflow: str
+    versions: tuple[str, ...]
+    seen: datetime
+    before: Group | None
+    after: Group | None
+    a_day: int
+
+    @property
+    def usd_a_day(self) -> Decimal | None:
+        """What the new prompt adds to a day at this pace."""
+        if self.before is None or self.after is None:
+            return None
+        return ((self.after.usd - self.before.usd) * self.a_day).quantize(_SCALE)
+
+
+def changes(sizes: pl.DataFrame, period: Period) -> list[Change]:
+    """The prompt changes of a period by workflow, then by time; `sizes` reaches 7 days further back."""
+    answered = sizes.filter(pl.col("status") == Status.OK)
+    fresh = sorted(prompt_changes(answered, period), key=lambda new: new[0])
+    return [
+        _measured(answered, workflow, versions, span)
+        for workflow, found in groupby(fresh, key=lambda new: new[0])
+        for versions, span in _apart([(version, seen) for _, version, seen in found], period.end)
+    ]
+
+
+def _apart(
+    found: Sequence[tuple[str, datetime]], end: datetime
+) -> Iterator[tuple[tuple[str, ...], Period]]:
+    """Split a workflow's new versions, oldest first, into changes; each lasts until the next."""
+    starts: list[datetime] = []
+    for _, seen in found:
+        if not starts or seen - starts[-1] > _ONE_CHANGE:
+            starts.append(seen)
+    for start, after in pairwise([*starts, end]):
+        versions = tuple(version for version, seen in found if start <= seen < after)
+        yield versions, Period(start, after)
+
+
+def _measured(sizes: pl.DataFrame, workflow: str, versions: tuple[str, ...], span: Period) -> Change:
+    own = sizes.filter(pl.col("workflow") == workflow)
+    new = sizes_within(own, span).filter(pl.col("prompt_version").is_in(versions))
+    earlier = sizes_within(own, Period(span.start - _BEFORE, span.start))
+    before = _group(earlier.join(new, on="tenant", how="semi", nulls_equal=True))
+    hours = max(1.0, (span.end - span.start) / timedelta(hours=1))
+    return Change(workflow, versions, span.start, before, _group(new), round(new.height * 24 / hours))
+
+
+def _group(rows: pl.DataFrame) -> Group | None:
+    known = rows.drop_nulls(["input_tokens", "cost_usd"])
+    if known.is_empty():
+        return None
+    usd = Decimal(known["cost_usd"].sum()) / known.height
+    return Group(known.height, int(known["input_tokens"].sum()) / known.height, usd)
+
+
+def table(sizes: pl.DataFrame, period: Period) -> pl.DataFrame:
+    """The prompt changes of a period as PROMPT_CHANGES, newest first."""
+    found = sorted(changes(sizes, period), key=lambda change: (change.seen, change.workflow), reverse=True)
+    rows = {
+        "workflow": [change.workflow for change in found],
+        "version": [change.versions[0] for change in found],
+        "versions": [len(change.versions) for change in found],
+        "since": [naive(change.seen) for change in found],
+        "previous_input_per_request": [change.before and change.before.tokens for change in found],
+        "input_per_request": [change.after and change.after.tokens for change in found],
+        "previous_cost_per_request_usd": [_usd(change.before) for change in found],
+        "cost_per_request_usd": [_usd(change.after) for change in found],
+        "requests_per_day": [change.a_day for change in found],
+        "change_usd_per_day": [change.usd_a_day for change in found],
+    }
+    columns = [pl.Series(name, values, _type(name)) for name, values in rows.items()]
+    return checked(pl.DataFrame(columns), PROMPT_CHANGES, "prompt changes")
+
+
+def _type(name: str) -> pl.DataType:
+    kind = PROMPT_CHANGES[name]
+    return kind if isinstance(kind, pl.DataType) else kind()
+
+
+def _usd(group: Group | None) -> Decimal | None:
+    return None if group is None else group.usd.quantize(_SCALE)
