@@ -61,7 +61,7 @@ def _sources(config: Configuration) -> Iterator[Point]:
     for source in config.settings.source:
         try:
             count = len(discover([source.path], config.base))
-            yield Point(Verdict.OK, "source", f"{source.path}: {count} file{'s' if count != 1 else ''}")
+            yield Point(Verdict.OK, "source", f"{source.path}: {_count(count, 'file')}")
         except SourceError:
             yield Point(Verdict.NOTE, "source", f"{source.path}: no file matches")
 
@@ -77,19 +77,26 @@ def _channels(config: Configuration) -> Iterator[Point]:
 def _ledger(ledger: Ledger, now: datetime, config: Configuration) -> Iterator[Point]:
     count, first, last = ledger.rows("SELECT count(*), min(ts), max(ts) FROM requests")[0]
     size = units.size(ledger.path.stat().st_size)
-    yield Point(Verdict.OK, "ledger", f"{ledger.path}, {size}, {int(str(count)):,} requests")
+    yield Point(Verdict.OK, "ledger", f"{ledger.path}, {size}, {_count(count, 'request')}")
     newest = queries.last_data(ledger, now)
     if first is not None and newest is not None:
         age = now - newest
         verdict = Verdict.NOTE if age > config.settings.anomaly.stale_after else Verdict.OK
         yield Point(
-            verdict, "data", f"from {first:%Y-%m-%d} to {last:%Y-%m-%d}, the newest {units.duration(age)} old"
+            verdict,
+            "data",
+            f"from {first:%Y-%m-%d} to {last:%Y-%m-%d}, the newest call {units.duration(age)} ago",
         )
     yield Point(Verdict.OK, "prices", book_version())
     yield from _gaps(ledger, now)
     rejected = int(str(ledger.rows("SELECT count(*) FROM rejects")[0][0]))
     if rejected:
-        yield Point(Verdict.NOTE, "rejects", f"{rejected:,} records: `tollbook rejects` lists them")
+        yield Point(Verdict.NOTE, "rejects", f"{_count(rejected, 'record')}: `tollbook rejects` lists them")
+
+
+def _count(number: object, noun: str) -> str:
+    count = int(str(number))
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _gaps(ledger: Ledger, now: datetime) -> Iterator[Point]:
@@ -100,7 +107,7 @@ def _gaps(ledger: Ledger, now: datetime) -> Iterator[Point]:
         "WHERE cost_usd IS NULL AND ts >= ? GROUP BY ALL ORDER BY count(*) DESC, 1 LIMIT 10",
         [start],
     ):
-        yield Point(Verdict.NOTE, "unpriced", f"{model}: {count:,} requests, {reason}")
+        yield Point(Verdict.NOTE, "unpriced", f"{model}: {_count(count, 'request')}, {reason}")
     for name in ("tenant", "workflow", "environment", "model_tier"):
         missing, total = ledger.rows(
             f"SELECT count(*) FILTER ({name} IS NULL), count(*) FROM requests WHERE ts >= ?", [start]

@@ -17,6 +17,7 @@ import polars as pl
 from alerts import book
 from alerts.channels import build
 from alerts.evaluation import Evaluation, evaluate
+from alerts.incidents import ChangeKind
 from alerts.outbox import DeliveryReport, deliver
 from analytics import attribution, budget, explain, forecast, period, variance
 from analytics.books import Books
@@ -29,6 +30,7 @@ from ledger import queries
 from ledger.figures import Finding, Headline, Incident
 from ledger.prices import book_version
 from ledger.store import Ledger
+from ledger.units import money
 from reports.daily import Daily, render_html
 from tollbook import parts
 from tollbook.config import Configuration, SourceTable
@@ -108,19 +110,27 @@ class Check:
     delivery: DeliveryReport
     incidents: tuple[Incident, ...]
 
+    @property
+    def changed(self) -> int:
+        """How many incidents opened, changed or were resolved."""
+        return sum(
+            change.kind not in (ChangeKind.UNCHANGED, ChangeKind.HELD) for change in self.evaluation.changes
+        )
+
 
 def check(config: Configuration, visit: Visit, now: datetime, clock: Callable[[], datetime]) -> Check:
     """Evaluate envelopes, budgets and anomalies as of `now`; keep incidents; deliver what is due.
 
     `clock` tells the real time for retries, which a replay of a past moment must not confuse.
     """
+    channels = build(parts.channels(config))
     record_configuration(config, visit, now)
     with visit() as ledger:
         books = _books(ledger, config, now)
     findings = tuple(finding for detect in DETECTORS.values() for finding in detect(books))
     with visit() as ledger:
         evaluation = evaluate(ledger, findings, parts.policy(config), now)
-    delivery = deliver(visit, build(parts.channels(config)), clock, worker=f"tollbook-{os.getpid()}")
+    delivery = deliver(visit, channels, clock, worker=f"tollbook-{os.getpid()}")
     with visit() as ledger:
         incidents = tuple(book.load_open(ledger))
     return Check(findings, evaluation, delivery, incidents)
@@ -296,14 +306,8 @@ def _outside_headline(facts: _Facts, envelopes: pl.DataFrame) -> Headline:
     return Headline(
         label="Outside envelopes",
         value_usd=variance.outside_usd(envelopes) if declared else None,
-        note=f"{_dollars(uncovered)} of spend has no envelope" if declared else "no envelope declared",
+        note=f"{money(uncovered)} of spend has no envelope" if declared else "no envelope declared",
     )
-
-
-def _dollars(usd: Decimal) -> str:
-    from ledger.units import money
-
-    return money(usd)
 
 
 def _prompt_changes(week: pl.DataFrame, today: Period, config: Configuration) -> tuple[str, ...]:

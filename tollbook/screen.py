@@ -11,8 +11,9 @@ import polars as pl
 
 from collector.ingest import Summary
 from ledger import units
-from ledger.figures import Incident
+from ledger.figures import Incident, IncidentState
 from tollbook.doctor import Point, Verdict
+from tollbook.jobs import Check
 
 _SIGNS = {Verdict.OK: "ok  ", Verdict.NOTE: "note", Verdict.FAIL: "FAIL"}
 
@@ -51,12 +52,13 @@ def ingested(summary: Summary) -> str:
         f"{_count(read, 'file')} read"
         + (f", {unchanged:,} unchanged" if unchanged else "")
         + f": {total('read'):,} records, {units.size(size)}, {summary.seconds:.1f} s",
-        f"{total('added'):,} calls added, {total('updated'):,} records completed a known call, "
-        f"{total('duplicate'):,} known already, {total('rejected'):,} rejected",
+        f"{_count(total('added'), 'call')} added, {total('updated'):,} completed by a later record, "
+        f"{total('duplicate'):,} known already, {_count(total('rejected'), 'record')} rejected",
     ]
     if summary.formats:
         lines.append(
-            "formats: " + ", ".join(f"{name} {count:,}" for name, count in sorted(summary.formats.items()))
+            "formats: "
+            + ", ".join(f"{name} ({_count(n, 'record')})" for name, n in sorted(summary.formats.items()))
         )
     if total("merged_identical"):
         lines.append(
@@ -87,6 +89,35 @@ def incidents(found: Sequence[Incident], zone: tzinfo) -> str:
         for incident in found
     ]
     return table(("id", "severity", "state", f"since ({zone})", "excess", "what"), rows, right=(4,))
+
+
+def incident_fields(incident: Incident) -> dict[str, object]:
+    """An incident for JSON."""
+    return {
+        "id": incident.incident_id,
+        "rule": incident.rule,
+        "scope": dict(incident.scope.parts()),
+        "severity": incident.severity,
+        "state": incident.state,
+        "since": incident.since,
+        "until": incident.until,
+        "excess_usd": incident.excess_usd,
+        "summary": incident.summary,
+        "note": incident.note,
+    }
+
+
+def checked(done: Check, zone: tzinfo) -> str:
+    """What a check left open, and what it changed and sent."""
+    told = f", {_count(done.delivery.sent, 'message')} sent" if done.delivery.sent else ""
+    return f"{incidents(done.incidents, zone)}\n{_count(done.changed, 'incident')} changed{told}."
+
+
+def acted(incident: Incident, zone: tzinfo) -> str:
+    """An incident after what a person did to it."""
+    muted = incident.state in (IncidentState.SILENCED, IncidentState.EXPECTED)
+    ending = f" until {units.instant(incident.until, zone)} ({zone})" if muted else ""
+    return f"{incident.incident_id} {incident.state}{ending}: {incident.scope.title()}, {incident.summary}"
 
 
 def rejects(frame: pl.DataFrame) -> str:

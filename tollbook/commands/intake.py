@@ -1,0 +1,131 @@
+"""`tollbook ingest` reads logs into the ledger; `tollbook rejects` shows what could not be booked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tollbook.desk import USER, Desk, UsageError, at_desk, at_group_desk, moment
+
+if TYPE_CHECKING:
+    from collector.ingest import Intake, Summary
+
+_TOTALS = ("read", "added", "updated", "duplicate", "rejected", "merged_identical")
+
+
+@at_desk
+def ingest(
+    desk: Desk,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(help="Files, globs, folders, .gz, .zst, or - ; without any, every [[source]]."),
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="auto, or the name of a format.")] = "auto",
+    assume_time: Annotated[
+        str | None, typer.Option("--assume-time", help="The time of records that carry none.")
+    ] = None,
+    quarantine: Annotated[
+        Path | None,
+        typer.Option("--quarantine", help="Keep the text of records rejected from standard input here."),
+    ] = None,
+) -> None:
+    """Read logs into the ledger."""
+    from tollbook import parts
+
+    _check_format(form)
+    time = None if assume_time is None else moment(assume_time, "--assume-time")
+    if paths:
+        summary = _read_paths(desk, paths, parts.intake(desk.config, form, time, quarantine))
+    elif form != "auto" or time is not None or quarantine is not None:
+        raise UsageError(
+            "--format, --assume-time and --quarantine are for paths: give PATHs, or set format in [[source]]"
+        )
+    else:
+        summary = _read_sources(desk)
+    _say_ingested(desk, summary)
+
+
+def _check_format(form: str) -> None:
+    from collector.formats import FORMATS
+
+    if form not in ("auto", *FORMATS):
+        raise UsageError(f"--format {form!r} is unknown: there are auto, {', '.join(FORMATS)}")
+
+
+def _read_paths(desk: Desk, paths: list[str], intake: Intake) -> Summary:
+    from collector.ingest import ingest as read_in
+    from collector.sources import discover
+    from tollbook import jobs, progress
+
+    found = discover(paths, Path.cwd())
+    jobs.record_configuration(desk.config, desk.visit, desk.now)
+    with progress.bar(found, shown=not desk.quiet) as advance:
+        return read_in(found, desk.visit, intake, desk.now, advance)
+
+
+def _read_sources(desk: Desk) -> Summary:
+    from tollbook import jobs, progress
+
+    with progress.bar(jobs.source_files(desk.config), shown=not desk.quiet) as advance:
+        return jobs.ingest_sources(desk.config, desk.visit, desk.now, advance)
+
+
+def _say_ingested(desk: Desk, summary: Summary) -> None:
+    from tollbook import screen
+
+    desk.say(screen.ingested(summary), **ingested_fields(summary))
+    for problem in summary.problems:
+        desk.warn(problem)
+    if summary.problems:
+        raise typer.Exit(USER)
+
+
+def ingested_fields(summary: Summary) -> dict[str, object]:
+    """What an ingest did, for JSON."""
+    return {
+        **{name: summary.total(name) for name in _TOTALS},
+        "bytes": sum(file.bytes for file in summary.files),
+        "seconds": round(summary.seconds, 3),
+        "formats": dict(summary.formats),
+        "files": len(summary.files),
+        "unchanged": sum(file.unchanged for file in summary.files),
+        "problems": list(summary.problems),
+    }
+
+
+@at_group_desk
+def rejects(
+    desk: Desk,
+    most: Annotated[int, typer.Option("--last", min=1, help="How many to list, newest first.")] = 50,
+) -> None:
+    """List records that could not be booked: where, why, what shape."""
+    from tollbook import screen
+
+    with desk.look() as found:
+        listed = found.frame(
+            "SELECT source_file, source_line, source_offset, length, reason, excerpt, rejected_at "
+            "FROM rejects ORDER BY rejected_at DESC, source_file, source_line LIMIT ?",
+            [most],
+        )
+        count = found.rows("SELECT count(*) FROM rejects")[0][0]
+    more = "" if count == len(listed) else f"\n{len(listed)} of {count}: --last N lists more"
+    desk.say(screen.rejects(listed) + more, rejects=listed.to_dicts(), total=count)
+
+
+@at_desk
+def rejects_retry(desk: Desk) -> None:
+    """Read rejected records again where they stand in their files."""
+    from tollbook import parts
+    from tollbook.retry import retry
+
+    desk.need_ledger()
+    done = retry(desk.visit, parts.intake(desk.config), desk.now)
+    desk.say(
+        f"{done.booked:,} booked, {done.still_rejected:,} still rejected, "
+        f"{done.gone:,} no longer in their file",
+        booked=done.booked,
+        still_rejected=done.still_rejected,
+        gone=done.gone,
+    )

@@ -1,0 +1,44 @@
+"""`tollbook init` writes a configuration; `tollbook doctor` says whether it and the books are sound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tollbook.desk import FOUND, Desk, UsageError, at_desk, show
+
+
+def init(
+    path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("tollbook.toml"),
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+) -> None:
+    """Write a commented tollbook.toml."""
+    from importlib import resources
+
+    if path.exists() and not force:
+        raise UsageError(f"{path} exists: edit it, or write it anew with --force")
+    starter = resources.files("tollbook").joinpath("starter.toml").read_text("utf-8")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(starter, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
+    show(f"{path} written: name your logs under [[source]], then run `tollbook ingest`")
+
+
+@at_desk
+def doctor(desk: Desk) -> None:
+    """Say what is configured, reachable, stale, unpriced, unattributed, and whether the books tie."""
+    from tollbook import screen
+    from tollbook.doctor import Verdict, examine
+
+    points = examine(desk.config, desk.ledger, desk.look, desk.now)
+    desk.say(
+        screen.examination(points),
+        points=[{"verdict": p.verdict, "about": p.about, "text": p.text} for p in points],
+        failed=sum(point.verdict is Verdict.FAIL for point in points),
+    )
+    if any(point.verdict is Verdict.FAIL for point in points):
+        raise typer.Exit(FOUND)
