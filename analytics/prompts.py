@@ -13,7 +13,7 @@ import polars as pl
 from analytics.books import sizes_within
 from analytics.explain import prompt_changes
 from analytics.period import Period, naive
-from ledger.frames import PROMPT_CHANGES, USD, checked
+from ledger.frames import PROMPT_CHANGES, checked
 from ledger.types import Status
 
 _BEFORE = timedelta(days=7)
@@ -65,9 +65,7 @@ def changes(sizes: pl.DataFrame, period: Period) -> list[Change]:
     ]
 
 
-def _apart(
-    found: Sequence[tuple[str, datetime]], end: datetime
-) -> Iterator[tuple[tuple[str, ...], Period]]:
+def _apart(found: Sequence[tuple[str, datetime]], end: datetime) -> Iterator[tuple[tuple[str, ...], Period]]:
     """Split a workflow's new versions, oldest first, into changes; each lasts until the next."""
     starts: list[datetime] = []
     for _, seen in found:
@@ -98,25 +96,22 @@ def _group(rows: pl.DataFrame) -> Group | None:
 def table(sizes: pl.DataFrame, period: Period) -> pl.DataFrame:
     """The prompt changes of a period as PROMPT_CHANGES, newest first."""
     found = sorted(changes(sizes, period), key=lambda change: (change.seen, change.workflow), reverse=True)
-    rows = {
-        "workflow": [change.workflow for change in found],
-        "version": [change.versions[0] for change in found],
-        "versions": [len(change.versions) for change in found],
-        "since": [naive(change.seen) for change in found],
-        "previous_input_per_request": [change.before and change.before.tokens for change in found],
-        "input_per_request": [change.after and change.after.tokens for change in found],
-        "previous_cost_per_request_usd": [_usd(change.before) for change in found],
-        "cost_per_request_usd": [_usd(change.after) for change in found],
-        "requests_per_day": [change.a_day for change in found],
-        "change_usd_per_day": [change.usd_a_day for change in found],
-    }
-    columns = [pl.Series(name, values, _type(name)) for name, values in rows.items()]
-    return checked(pl.DataFrame(columns), PROMPT_CHANGES, "prompt changes")
-
-
-def _type(name: str) -> pl.DataType:
-    kind = PROMPT_CHANGES[name]
-    return kind if isinstance(kind, pl.DataType) else kind()
+    rows = [
+        (
+            change.workflow,
+            change.versions[0],
+            len(change.versions),
+            naive(change.seen),
+            change.before and change.before.tokens,
+            change.after and change.after.tokens,
+            _usd(change.before),
+            _usd(change.after),
+            change.a_day,
+            change.usd_a_day,
+        )
+        for change in found
+    ]
+    return checked(pl.DataFrame(rows, PROMPT_CHANGES, orient="row"), PROMPT_CHANGES, "prompt changes")
 
 
 def _usd(group: Group | None) -> Decimal | None:

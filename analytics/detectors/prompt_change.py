@@ -17,20 +17,23 @@ _SCALE = Decimal("1e-12")
 
 def find(books: Books) -> list[Finding]:
     """Workflows whose new prompts of the last day have 25 % more input a request, dear enough to tell."""
-    found = []
-    for change in changes(books.sizes, books.last(_HOURS)):
-        if change.before and change.after and change.after.tokens >= _GROWN * change.before.tokens:
-            found.append(_finding(books, change, change.before, change.after))
-    return [finding for finding, usd_a_day in found if usd_a_day >= books.floor_usd]
+    told = (_told(books, change) for change in changes(books.sizes, books.last(_HOURS)))
+    return [finding for finding in told if finding]
 
 
-def _finding(books: Books, change: Change, before: Group, after: Group) -> tuple[Finding, Decimal]:
-    """The finding, and what the change adds to a day."""
-    usd_a_day = (after.usd - before.usd) * change.a_day
+def _told(books: Books, change: Change) -> Finding | None:
+    before, after, usd_a_day = change.before, change.after, change.usd_a_day
+    if before is None or after is None or usd_a_day is None:
+        return None
+    is_dear = after.tokens >= _GROWN * before.tokens and usd_a_day >= books.floor_usd
+    return _finding(books, change, before, after, usd_a_day) if is_dear else None
+
+
+def _finding(books: Books, change: Change, before: Group, after: Group, usd_a_day: Decimal) -> Finding:
     observed = (after.usd * after.requests).quantize(_SCALE)
     expected = (before.usd * after.requests).quantize(_SCALE)
     small, large = (units.tokens(round(group.tokens)) for group in (before, after))
-    finding = Finding(
+    return Finding(
         rule="prompt_change",
         scope=Scope(workflow=change.workflow),
         severity=Severity.INFO,
@@ -50,7 +53,6 @@ def _finding(books: Books, change: Change, before: Group, after: Group) -> tuple
             f"{_each(before)} → {_each(after)} a request",
         ),
     )
-    return finding, usd_a_day
 
 
 def _named(versions: Sequence[str]) -> str:

@@ -1,0 +1,83 @@
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from analytics.period import Period
+from analytics.prompts import table
+
+END = datetime(2026, 10, 30, 12, tzinfo=UTC)
+WEEK = Period(END - timedelta(days=7), END)
+
+
+def ago(hours: float) -> datetime:
+    return END - timedelta(hours=hours)
+
+
+def calls(hours: float, version: str, tokens: int | None, usd: str | None, **more: object) -> list[dict]:
+    """Ten requests of one prompt at one moment."""
+    row = {"ts": ago(hours), "prompt_version": version, "input_tokens": tokens, "cost_usd": usd, **more}
+    return [row] * 10
+
+
+@pytest.fixture
+def old() -> list[dict]:
+    return calls(200, "v1", 1000, "1")
+
+
+def test_a_week_without_a_new_prompt_has_no_row(sizes_frame, old):
+    assert table(sizes_frame([*old, *calls(20, "v1", 1000, "1")]), WEEK).is_empty()
+
+
+def test_a_new_prompt_is_measured_against_the_week_before_it(sizes_frame):
+    before = calls(40, "v1", 1000, "1")
+    sizes = sizes_frame([*calls(300, "v1", 10, "1"), *before, *calls(24, "v2", 1500, "1.5")])
+    # 10 requests in 24 hours, each 0.50 dearer than those of the 7 days before.
+    assert table(sizes, WEEK).row(0, named=True) == {
+        "workflow": "chat",
+        "version": "v2",
+        "versions": 1,
+        "since": datetime(2026, 10, 29, 12),
+        "previous_input_per_request": 1000.0,
+        "input_per_request": 1500.0,
+        "previous_cost_per_request_usd": Decimal(1),
+        "cost_per_request_usd": Decimal("1.5"),
+        "requests_per_day": 10,
+        "change_usd_per_day": Decimal(5),
+    }
+
+
+def test_the_newest_change_comes_first(sizes_frame, old):
+    rows = [*old, *calls(100, "v2", 1000, "1"), *calls(20, "v3", 1000, "1")]
+    assert table(sizes_frame(rows), WEEK)["version"].to_list() == ["v3", "v2"]
+
+
+def test_versions_that_begin_within_a_day_are_one_change(sizes_frame, old):
+    rows = [*old, *calls(30, "v2", 1000, "1"), *calls(10, "v3", 1000, "1")]
+    (change,) = table(sizes_frame(rows), WEEK).iter_rows(named=True)
+    assert (change["version"], change["versions"], change["since"]) == ("v2", 2, datetime(2026, 10, 29, 6))
+
+
+def test_a_change_is_measured_until_the_next_one(sizes_frame, old):
+    # v2 lived two days: 20 requests, 10 a day.
+    rows = [*old, *calls(72, "v2", 1000, "2"), *calls(50, "v2", 1000, "2"), *calls(24, "v3", 1000, "1")]
+    second = table(sizes_frame(rows), WEEK).row(1, named=True)
+    assert (second["version"], second["requests_per_day"]) == ("v2", 10)
+
+
+def test_what_no_priced_request_tells_is_unknown(sizes_frame, old):
+    rows = [*old, *calls(40, "v1", 1000, None), *calls(24, "v2", 1500, "1")]
+    (change,) = table(sizes_frame(rows), WEEK).iter_rows(named=True)
+    assert change["previous_input_per_request"] is None
+    assert change["change_usd_per_day"] is None
+    assert change["cost_per_request_usd"] == 1
+
+
+def test_failed_requests_are_no_measure(sizes_frame, old):
+    rows = [
+        *old,
+        *calls(40, "v1", 1000, "1"),
+        *calls(24, "v2", 1500, "1"),
+        *calls(23, "v2", 9, "0", status="error"),
+    ]
+    assert table(sizes_frame(rows), WEEK)["input_per_request"].to_list() == [1500.0]
