@@ -317,7 +317,11 @@ def _scope(row: _Standing) -> Scope:
 def _why(row: _Standing) -> tuple[str, ...]:
     ahead = () if row.forecast is None else (f"forecast for the {row.period}: {row.written(row.forecast)}",)
     blind = (f"{row.unpriced} unpriced requests are not in it",) if row.unpriced else ()
-    return (f"budget {row.budget}: counted since {units.instant(row.start, _UTC)} UTC", *ahead, *blind)
+    return (
+        f"{row.period} budget of {row.budget}: counted since {units.instant(row.start, _UTC)} UTC",
+        *ahead,
+        *blind,
+    )
 
 
 def _crossed(rollup: pl.DataFrame | None, row: _Standing, limit: Decimal) -> datetime | None:

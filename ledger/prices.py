@@ -143,6 +143,23 @@ def book_version() -> str:
     return f"genai-prices {installed_version('genai-prices')}"
 
 
+def book_date(now: datetime) -> date | None:
+    """When the newest list price in force began: most prices carry no date, so no older book has this one."""
+    today = now.astimezone(UTC).date()
+    begun = [start for start in _book_starts() if start <= today]
+    return max(begun, default=None)
+
+
+@lru_cache(maxsize=1)
+def _book_starts() -> frozenset[date]:
+    from genai_prices.data_snapshot import get_snapshot
+
+    models = (model for provider in get_snapshot().providers for model in provider.models)
+    priced = (price for model in models if isinstance(model.prices, list) for price in model.prices)
+    starts = (getattr(price.constraint, "start_date", None) for price in priced)
+    return frozenset(start for start in starts if start is not None)
+
+
 def list_price(key: PriceKey) -> Price | Unpriced:
     """The public price of a call, or why there is none. Never a guess: an unknown provider is unpriced."""
     if not key.model:

@@ -54,13 +54,19 @@ def requests_without_time(ledger: Ledger) -> int:
     return _int(ledger.rows("SELECT count(*) FROM requests WHERE ts_estimated")[0][0])
 
 
-def health(ledger: Ledger, start: datetime, end: datetime, now: datetime, price_book: str) -> DataHealth:
+def health(
+    ledger: Ledger,
+    start: datetime,
+    end: datetime,
+    now: datetime,
+    price_book: str,
+    price_book_date: date | None = None,
+) -> DataHealth:
     """How far the numbers of [start, end) can be trusted, and what was ingested since its start."""
     intake = _row(ledger, _INTAKE, [_naive(start), _naive(now)])
     rows = _row(ledger, _ROWS, [_naive(start), _naive(end)])
     late = _row(ledger, _LATE, [_naive(start), _naive(now)])
     drift = _row(ledger, _DRIFT, [_naive(start), _naive(end)])
-    book = _row(ledger, "SELECT max(effective_from) AS newest FROM prices WHERE kind = 'list'", [])
     counted, reported, comparable = drift.int("counted"), drift.int("reported"), drift.int("comparable")
     return DataHealth(
         ingested_since=start,
@@ -87,7 +93,7 @@ def health(ledger: Ledger, start: datetime, end: datetime, now: datetime, price_
         exact_share=drift.int("equal") / comparable if comparable else None,
         comparable_requests=comparable,
         price_book=price_book,
-        price_book_date=book.day("newest"),
+        price_book_date=price_book_date,
         last_commit=_aware(intake.values["last_commit"]),
     )
 
@@ -149,10 +155,6 @@ class _Row:
     def usd(self, name: str) -> Decimal:
         found = self.values[name]
         return found if isinstance(found, Decimal) else Decimal(0)
-
-    def day(self, name: str) -> date | None:
-        found = self.values[name]
-        return found if isinstance(found, date) else None
 
 
 def _row(ledger: Ledger, sql: str, params: list[object]) -> _Row:

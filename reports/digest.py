@@ -16,6 +16,7 @@ from reports import names, words
 from reports.page import amount, quantity
 from reports.tables import Spread
 
+_HOW_OFTEN = {"day": "daily", "week": "weekly", "month": "monthly"}
 _CODES = {"over": "31", "near": "33", "dim": "2", "bold": "1"}
 
 
@@ -118,7 +119,7 @@ def budgets(states: pl.DataFrame, style: Style) -> list[str]:
     loud = [(row, mark) for row, mark in marked if mark.tone != "calm" or row["stale"]]
     rows = [
         (
-            row["budget"] if row["value"] is None else f"{row['budget']}: {row['value']}",
+            _budget_name(row["budget"], row["value"], row["period"]),
             quantity(row["spent"], row["unit"]),
             f"of {quantity(row['soft'] if row['hard'] is None else row['hard'], row['unit'])}",
             units.share(row["used_share"]),
@@ -132,6 +133,11 @@ def budgets(states: pl.DataFrame, style: Style) -> list[str]:
         *lines,
         f"{states.height - len(loud)} of {states.height} within their limits.",
     ]
+
+
+def _budget_name(budget: str, value: str | None, period: str) -> str:
+    named = budget if value in (None, budget) else f"{budget}: {value}"
+    return f"{named}, {_HOW_OFTEN[period]}"
 
 
 def incidents(opened: Sequence[Incident], zone: ZoneInfo, style: Style) -> list[str]:

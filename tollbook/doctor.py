@@ -11,7 +11,7 @@ from pathlib import Path
 
 from collector.sources import SourceError, discover
 from ledger import queries, units
-from ledger.prices import book_version
+from ledger.prices import book_date, book_version
 from ledger.store import Ledger
 from tollbook import parts
 from tollbook.config import ConfigError, Configuration
@@ -87,7 +87,7 @@ def _ledger(ledger: Ledger, now: datetime, config: Configuration) -> Iterator[Po
             "data",
             f"from {first:%Y-%m-%d} to {last:%Y-%m-%d}, the newest call {units.duration(age)} ago",
         )
-    yield Point(Verdict.OK, "prices", book_version())
+    yield Point(Verdict.OK, "prices", f"{book_version()}, of {units.day(book_date(now))}")
     yield from _gaps(ledger, now)
     rejected = int(str(ledger.rows("SELECT count(*) FROM rejects")[0][0]))
     if rejected:

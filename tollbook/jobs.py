@@ -28,7 +28,7 @@ from collector.ingest import Summary, ingest
 from collector.sources import SourceError, discover
 from ledger import queries
 from ledger.figures import Finding, Headline, Incident
-from ledger.prices import book_version
+from ledger.prices import book_date, book_version
 from ledger.store import Ledger
 from ledger.units import money
 from reports.daily import Daily, render_html
@@ -219,7 +219,7 @@ def daily_of(ledger: Ledger, config: Configuration, day: date, now: datetime) ->
         envelopes=envelopes,
         budgets=states,
         incidents=tuple(book.load_all(ledger, today.start)),
-        health=queries.health(ledger, today.start, today.end, now, book_version()),
+        health=queries.health(ledger, today.start, today.end, now, book_version(), book_date(now)),
         prompt_changes=_prompt_changes(week, today, config),
     )
 

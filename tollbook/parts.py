@@ -9,7 +9,7 @@ from pathlib import Path
 from alerts.channels import ChannelSettings
 from alerts.dispatch import Route
 from alerts.evaluation import Policy
-from analytics.plan import Budget, BudgetUnit, Envelope
+from analytics.plan import EACH, Budget, BudgetUnit, Envelope
 from collector.attribution import DEFAULT_RULES, Rules
 from collector.ingest import Intake
 from collector.segments import DEFAULT as DEFAULT_SEGMENTS
@@ -108,7 +108,7 @@ def _budget(table: BudgetTable) -> Budget:
     in_tokens = table.soft_tokens is not None or table.hard_tokens is not None
     soft, hard = (table.soft_tokens, table.hard_tokens) if in_tokens else (table.soft_usd, table.hard_usd)
     return Budget(
-        name=f"{value or 'all spend'}, {table.period}",
+        name=_budget_name(dimension, value),
         dimension=dimension,
         value=value,
         period=table.period,
@@ -116,6 +116,13 @@ def _budget(table: BudgetTable) -> Budget:
         hard=None if hard is None else Decimal(hard),
         unit=BudgetUnit.TOKENS if in_tokens else BudgetUnit.USD,
     )
+
+
+def _budget_name(dimension: str | None, value: str | None) -> str:
+    """Whom a budget is for; reports and messages say its period beside it."""
+    if dimension is None or value is None:
+        return "all spend"
+    return f"each {dimension.replace('_', ' ')}" if value == EACH else value
 
 
 def policy(config: Configuration) -> Policy:

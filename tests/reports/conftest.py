@@ -129,7 +129,7 @@ def envelopes() -> pl.DataFrame:
 
 def budgets() -> pl.DataFrame:
     row = {
-        "budget": "monthly",
+        "budget": "each tenant",
         "dimension": "tenant",
         "value": "acme",
         "period": "month",
@@ -151,7 +151,7 @@ def budgets() -> pl.DataFrame:
         "stale": False,
         "unpriced_requests": 0,
     }
-    tokens = row | {"budget": "tokens", "value": None, "dimension": None, "unit": "tokens", "state": "ok"}
+    tokens = row | {"budget": "all spend", "value": None, "dimension": None, "unit": "tokens", "state": "ok"}
     tokens |= {"spent": Decimal(2_500_000), "soft": None, "hard": Decimal(5_000_000), "used_share": 0.5}
     tokens |= {"forecast": None, "forecast_low": None, "forecast_high": None}
     return pl.DataFrame([row, tokens], schema=frames.BUDGETS)
