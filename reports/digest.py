@@ -136,8 +136,7 @@ def budgets(states: pl.DataFrame, style: Style) -> list[str]:
 
 
 def _budget_name(budget: str, value: str | None, period: str) -> str:
-    named = budget if value in (None, budget) else f"{budget}: {value}"
-    return f"{named}, {_HOW_OFTEN[period]}"
+    return f"{budget if value is None else value}, {_HOW_OFTEN[period]}"
 
 
 def incidents(opened: Sequence[Incident], zone: ZoneInfo, style: Style) -> list[str]:
