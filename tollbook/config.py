@@ -68,7 +68,37 @@ def _money(value: object) -> object:
     return Decimal(str(value)) if isinstance(value, float) else value
 
 
+def _format_name(name: str) -> str:
+    from collector.formats import FORMATS
+
+    return _one_of(name, ("auto", *FORMATS))
+
+
+def _channel_type(name: str) -> str:
+    from alerts.channels import CHANNELS
+
+    return _one_of(name, tuple(CHANNELS))
+
+
+def _one_of(name: str, known: tuple[str, ...]) -> str:
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"expected one of {', '.join(known)}{hint}")
+    return name
+
+
+def _some_time(span: timedelta) -> timedelta:
+    if span < timedelta(seconds=1):
+        raise ValueError("expected at least '1s'")
+    return span
+
+
+# The registries say which there are, so that an extension is one file and one line there.
+FormatName = Annotated[str, AfterValidator(_format_name)]
+ChannelType = Annotated[str, AfterValidator(_channel_type)]
 Duration = Annotated[timedelta, BeforeValidator(duration)]
+Interval = Annotated[timedelta, BeforeValidator(duration), AfterValidator(_some_time)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Usd = Annotated[Decimal, BeforeValidator(_money), Field(ge=0)]
 ClockTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
@@ -90,7 +120,7 @@ class SourceTable(_Table):
     """Logs to read: a file, a glob or a folder."""
 
     path: str
-    format: Literal["auto", "pair", "litellm", "tollbook"] = "auto"
+    format: FormatName = "auto"
 
 
 class AttributionTable(_Table):
@@ -170,8 +200,8 @@ class ReportTable(_Table):
 class RunTable(_Table):
     """What `tollbook run` does how often."""
 
-    ingest_every: Duration = timedelta(minutes=1)
-    check_every: Duration = timedelta(minutes=5)
+    ingest_every: Interval = timedelta(minutes=1)
+    check_every: Interval = timedelta(minutes=5)
     metrics_file: str | None = None
 
 
@@ -189,7 +219,7 @@ class ChannelTable(_Table):
     """One way to reach people; secrets come from the environment or a file, never from here."""
 
     name: str
-    type: Literal["stdout", "file", "webhook", "slack"]
+    type: ChannelType
     path: str | None = None
     url_env: str | None = None
     url_file: str | None = None
@@ -253,6 +283,10 @@ class Settings(BaseSettings):
         unknown = sorted({name for route in self.route for name in route.channels} - names)
         if unknown:
             raise ValueError(f"route names {', '.join(map(repr, unknown))}, but there is no such [[channel]]")
+        if len(names) < len(self.channel):
+            raise ValueError(
+                "two [[channel]] have the same name: a notification would reach one of them only"
+            )
         return self
 
 

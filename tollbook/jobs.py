@@ -47,13 +47,24 @@ def ingest_sources(
     config: Configuration, visit: Visit, now: datetime, progress: Callable[[int], None] = lambda _: None
 ) -> Summary:
     """Read every [[source]] of the configuration. Raises SourceError where none is declared."""
+    _need_sources(config)
+    record_configuration(config, visit, now)
+    found = [_ingest_source(config, source, visit, now, progress) for source in config.settings.source]
+    return _together(found)
+
+
+def _need_sources(config: Configuration) -> None:
     if not config.settings.source:
         raise SourceError(
             "no [[source]] in the configuration: name one there, or give paths to `tollbook ingest`"
         )
+
+
+def examine(config: Configuration, visit: Visit, now: datetime) -> None:
+    """Raise what would make every later job fail: no source, a channel without its secret, no ledger."""
+    _need_sources(config)
+    build(parts.channels(config))
     record_configuration(config, visit, now)
-    found = [_ingest_source(config, source, visit, now, progress) for source in config.settings.source]
-    return _together(found)
 
 
 def source_files(config: Configuration) -> list[str]:

@@ -27,6 +27,23 @@ def configure(*, as_json: bool, quiet: bool) -> None:
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
+    _forward_scheduler()
+
+
+class _Forward(logging.Handler):
+    """Gives the scheduler's own complaints the shape of every other line."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log the record, with its traceback where it has one."""
+        get().error(record.getMessage(), exc_info=record.exc_info)
+
+
+def _forward_scheduler() -> None:
+    # Below ERROR it tells of skipped runs, which is how a job that takes longer than its interval looks.
+    logger = logging.getLogger("apscheduler")
+    logger.handlers = [_Forward(logging.ERROR)]
+    logger.setLevel(logging.ERROR)
+    logger.propagate = False
 
 
 def get() -> structlog.typing.FilteringBoundLogger:

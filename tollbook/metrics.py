@@ -37,6 +37,11 @@ def write(ledger: Ledger, path: Path, now: datetime) -> None:
     if newest is not None:
         age = Gauge("tollbook_newest_call_age_seconds", "Age of the newest call.", registry=registry)
         age.set((now - newest).total_seconds())
+    for (at,) in ledger.rows("SELECT epoch(max(started_at)) FROM ingest_runs HAVING count(*) > 0"):
+        last = Gauge(
+            "tollbook_last_ingest_timestamp_seconds", "When logs last gave records.", registry=registry
+        )
+        last.set(float(str(at)))
     jobs = Gauge(
         "tollbook_job_last_success_timestamp_seconds",
         "When a job last ended well.",

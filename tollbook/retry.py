@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 
 from collector import sources
 from collector.identity import digest
+from collector.contents import AUTO
 from collector.ingest import Intake, read_again
-from collector.sources import STDIN, SourceError
+from collector.sources import STDIN, Record, SourceError
+from ledger.posting import DAMAGED, UNFINISHED
 from ledger.store import Ledger
 
 Visit = Callable[[], AbstractContextManager[Ledger]]
@@ -29,6 +32,7 @@ class Retried:
 @dataclass(frozen=True, slots=True)
 class _Place:
     digest: bytes
+    reason: str
     source: str
     file: str
     line: int
@@ -37,43 +41,64 @@ class _Place:
 
 
 def retry(visit: Visit, intake: Intake, now: datetime) -> Retried:
-    """Book every reject that can be read now; the others stay, with their reason as it is now."""
+    """Book every reject that can be read now; the others stay, with their reason as it is now.
+
+    They are read as the format that the intake names, or else as before. A file's unfinished or damaged
+    end is left to the next ingest.
+    """
     with visit() as ledger:
         found = ledger.rows(
-            "SELECT record_digest, source, source_file, source_line, source_offset, length FROM rejects "
-            "ORDER BY source_file, source_offset"
+            "SELECT record_digest, reason, source, source_file, source_line, source_offset, length "
+            "FROM rejects ORDER BY source_file, source_offset"
         )
-    booked = still = gone = 0
-    for place in (_Place(*row) for row in found):  # type: ignore[arg-type]
-        data = _text(place)
-        if data is None:
-            gone += 1
-        elif _book(place, data, visit, intake, now):
-            booked += 1
-        else:
-            still += 1
-    return Retried(booked, still, gone)
+    total = Retried()
+    for file, places in groupby((_Place(*row) for row in found), key=lambda place: place.file):  # type: ignore[arg-type]
+        total = _sum(total, _retry_file(file, list(places), visit, intake, now))
+    return total
 
 
-def _text(place: _Place) -> bytes | None:
-    """The record's bytes, None where the file no longer holds them there."""
-    if place.file == STDIN or not Path(place.file).exists() or place.length > sources.MAX_RECORD_BYTES:
-        return None
+def _sum(one: Retried, other: Retried) -> Retried:
+    return Retried(
+        one.booked + other.booked, one.still_rejected + other.still_rejected, one.gone + other.gone
+    )
+
+
+def _retry_file(file: str, places: Sequence[_Place], visit: Visit, intake: Intake, now: datetime) -> Retried:
+    open_ended = [place for place in places if place.reason in (UNFINISHED, DAMAGED)]
+    found = _texts(file, [place for place in places if place not in open_ended])
+    booked = 0
+    for form, records in groupby(found, key=lambda pair: pair[0].source):
+        booked += _book(file, form, [record for _, record in records], visit, intake, now)
+    still = len(open_ended) + len(found) - booked
+    return Retried(booked, still, len(places) - booked - still)
+
+
+def _texts(file: str, places: Sequence[_Place]) -> list[tuple[_Place, Record]]:
+    """The records that the file still holds at their places, read in one pass."""
+    if file == STDIN or not Path(file).exists():
+        return []
+    found = []
     try:
-        with sources.opened(place.file) as stream:
-            stream.seek(place.offset)
-            data = stream.read(place.length).strip()
-    except (SourceError, OSError, EOFError):
-        return None
-    return data if digest(data) == place.digest else None
+        with sources.opened(file) as stream:
+            position = 0
+            for place in places:
+                position = sources.skip(stream, position, place.offset)
+                data = stream.read(min(place.length, sources.MAX_RECORD_BYTES + 1))
+                position += len(data)
+                text = sources.trimmed(data)
+                if digest(text) == place.digest:
+                    found.append((place, Record(place.line, place.offset, text, place.length)))
+    except (SourceError, *sources.DAMAGE):
+        pass
+    return found
 
 
-def _book(place: _Place, data: bytes, visit: Visit, intake: Intake, now: datetime) -> bool:
-    record = sources.Record(place.line, place.offset, data, place.length)
+def _book(
+    file: str, form: str, records: Sequence[Record], visit: Visit, intake: Intake, now: datetime
+) -> int:
+    wanted = form if intake.format == AUTO else intake.format
     with visit() as ledger:
-        reason = read_again(ledger, record, place.source, place.file, intake, now)
-        if reason is None:
-            ledger.execute("DELETE FROM rejects WHERE record_digest = ?", [place.digest])
-        else:
-            ledger.execute("UPDATE rejects SET reason = ? WHERE record_digest = ?", [reason, place.digest])
-    return reason is None
+        reasons = read_again(ledger, records, wanted, file, intake, now)
+        for known_by, reason in reasons.items():
+            ledger.execute("UPDATE rejects SET reason = ? WHERE record_digest = ?", [reason, known_by])
+    return len(records) - len(reasons)

@@ -5,21 +5,25 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from types import FrameType
+from typing import cast
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from analytics import period
 from collector.ingest import Summary
-from ledger.store import Ledger
+from collector.sources import SourceError
+from ledger.store import Ledger, LedgerError
 from tollbook import jobs, logs, metrics
-from tollbook.config import Configuration
+from tollbook.config import ConfigError, Configuration
 
 Visit = Callable[[], AbstractContextManager[Ledger]]
 Clock = Callable[[], datetime]
@@ -27,6 +31,8 @@ Clock = Callable[[], datetime]
 _GRACE_S = 6 * 3600
 # After a longer absence the days before are history: `tollbook report daily --date` makes them.
 _CATCH_UP_DAYS = 7
+_REPORT_AGAIN = timedelta(minutes=1)
+_AT_LEAST_S = 1
 
 
 def once(
@@ -39,9 +45,9 @@ def once(
 
 
 def due_reports(config: Configuration, visit: Visit, now: datetime) -> list[jobs.DailyReport]:
-    """Render the daily reports of the last days that have data and were not rendered after they ended.
+    """Render the daily reports of the last days that were not rendered after they ended.
 
-    The newest whole day is rendered even without data: an empty page is news.
+    A day before the first one ever reported is history, not an absence.
     """
     out = config.path(config.settings.report.daily.out)
     newest = jobs.last_whole_day(config, now)
@@ -51,10 +57,13 @@ def due_reports(config: Configuration, visit: Visit, now: datetime) -> list[jobs
 def _missing_days(config: Configuration, visit: Visit, newest: date) -> list[date]:
     days = [newest - timedelta(days=back) for back in range(_CATCH_UP_DAYS - 1, -1, -1)]
     with visit() as ledger:
-        reported_before = ledger.rows("SELECT count(*) FROM report_runs WHERE report = 'daily'") != [(0,)]
-        # The first run reports the newest day only: what came before is history, not an absence.
-        wanted = days if reported_before else days[-1:]
-        return [day for day in wanted if not _is_reported(ledger, config, day)]
+        first = _first_reported(ledger, config) or newest
+        return [day for day in days if day >= min(first, newest) and not _is_reported(ledger, config, day)]
+
+
+def _first_reported(ledger: Ledger, config: Configuration) -> date | None:
+    start = ledger.rows("SELECT min(period_start) FROM report_runs WHERE report = 'daily'")[0][0]
+    return None if start is None else period.aware(cast("datetime", start)).astimezone(config.zone).date()
 
 
 def _is_reported(ledger: Ledger, config: Configuration, day: date) -> bool:
@@ -67,35 +76,29 @@ def _is_reported(ledger: Ledger, config: Configuration, day: date) -> bool:
     return done != [(0,)]
 
 
-@contextmanager
-def _recorded(job: str, visit: Visit, clock: Clock) -> Iterator[None]:
-    """Keep each run of a job in the ledger and the log, whatever becomes of it."""
-    log = logs.get().bind(job=job)
-    started = clock()
-    try:
-        yield
-    except Exception as error:
-        log.error("job failed", error=str(error), seconds=_seconds(started, clock()))
-        _note(visit, job, started, clock(), "failed", f"{type(error).__name__}: {error}")
-        raise
-    _note(visit, job, started, clock(), "ok", "")
+class StoppedError(Exception):
+    """The run was told to stop; raised between two commits, so that nothing is lost."""
 
 
-def _note(visit: Visit, job: str, started: datetime, finished: datetime, outcome: str, detail: str) -> None:
-    with visit() as ledger:
-        ledger.execute(
-            "INSERT INTO job_runs VALUES (?, ?, ?, ?, ?)",
-            [job, period.naive(started), period.naive(finished), outcome, detail],
-        )
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """What the jobs of a run share."""
+
+    config: Configuration
+    visit: Visit
+    clock: Clock
+    stopping: threading.Event
+    scheduler: BackgroundScheduler
+
+    def go_on(self, _: int) -> None:
+        """Told of each commit of a long ingest; raises StoppedError when it is time to leave."""
+        if self.stopping.is_set():
+            raise StoppedError
 
 
-def _seconds(started: datetime, finished: datetime) -> float:
-    return round((finished - started).total_seconds(), 3)
-
-
-def ingest_job(config: Configuration, visit: Visit, clock: Clock) -> None:
-    """Read what is new; silent in the ledger where nothing is."""
-    summary = jobs.ingest_sources(config, visit, clock())
+def ingest_job(shift: Shift) -> None:
+    """Read what is new; silent where nothing is."""
+    summary = jobs.ingest_sources(shift.config, shift.visit, shift.clock(), shift.go_on)
     for problem in summary.problems:
         logs.get().warning("source not read", problem=problem)
     if summary.total("read"):
@@ -107,66 +110,135 @@ def ingest_job(config: Configuration, visit: Visit, clock: Clock) -> None:
         )
 
 
-def check_job(config: Configuration, visit: Visit, clock: Clock) -> None:
+def check_job(shift: Shift) -> None:
     """Look for what is wrong, tell whom it concerns, leave the metrics."""
-    with _recorded("check", visit, clock):
-        checked = jobs.check(config, visit, clock(), clock)
+    started = shift.clock()
+    checked = jobs.check(shift.config, shift.visit, started, shift.clock)
+    _record(shift, "check", started)
+    for sentence in checked.delivery.errors:
+        logs.get().warning("notification not delivered yet", why=sentence)
     for sentence in checked.delivery.given_up:
         logs.get().error("notification given up", why=sentence)
     logs.get().info(
         "checked", findings=len(checked.findings), open=len(checked.incidents), sent=checked.delivery.sent
     )
-    if config.settings.run.metrics_file is not None:
-        with visit() as ledger:
-            metrics.write(ledger, config.path(config.settings.run.metrics_file), clock())
+    if shift.config.settings.run.metrics_file is not None:
+        with shift.visit() as ledger:
+            metrics.write(ledger, shift.config.path(shift.config.settings.run.metrics_file), shift.clock())
 
 
-def report_job(config: Configuration, visit: Visit, clock: Clock) -> None:
+def report_job(shift: Shift) -> None:
     """Render every daily report that is due."""
-    with _recorded("report", visit, clock):
-        reports = due_reports(config, visit, clock())
+    started = shift.clock()
+    reports = due_reports(shift.config, shift.visit, started)
+    _record(shift, "report", started)
     for report in reports:
         logs.get().info("reported", day=str(report.daily.day), path=str(report.path))
 
 
+JOBS: Mapping[str, Callable[[Shift], None]] = {
+    "ingest": ingest_job,
+    "check": check_job,
+    "report": report_job,
+}
+
+
+def work(name: str, shift: Shift) -> None:
+    """Run one job and outlive it: what the user must change or wait for is a sentence in the log.
+
+    A bug is recorded and raised. A report that failed is tried again soon, not only on the next morning.
+    """
+    started = shift.clock()
+    try:
+        JOBS[name](shift)
+    except StoppedError:
+        logs.get().info("stopped between two commits", job=name)
+    except (LedgerError, ConfigError, SourceError, OSError) as error:
+        logs.get().warning("job failed, will be tried again", job=name, why=str(error))
+        _record_failure(shift, name, started, str(error))
+        _try_again(shift, name)
+    except Exception as error:
+        _record_failure(shift, name, started, f"{type(error).__name__}: {error}")
+        raise
+
+
+def _try_again(shift: Shift, name: str) -> None:
+    if name == "report" and not shift.stopping.is_set():
+        trigger = DateTrigger(datetime.now(UTC) + _REPORT_AGAIN)
+        shift.scheduler.add_job(work, trigger, args=[name, shift], id="report again", replace_existing=True)
+
+
+def _record(shift: Shift, job: str, started: datetime, outcome: str = "ok", detail: str = "") -> None:
+    with shift.visit() as ledger:
+        ledger.execute(
+            "INSERT INTO job_runs VALUES (?, ?, ?, ?, ?)",
+            [job, period.naive(started), period.naive(shift.clock()), outcome, detail],
+        )
+
+
+def _record_failure(shift: Shift, job: str, started: datetime, why: str) -> None:
+    """Keep the failure in the ledger, unless it is the ledger that cannot be had."""
+    with suppress(LedgerError):
+        _record(shift, job, started, "failed", why)
+
+
 def run(config: Configuration, visit: Visit, clock: Clock) -> None:
-    """Run until SIGTERM or SIGINT; the job at work then ends at its commit, and nothing is lost."""
+    """Run until SIGTERM or SIGINT; the job at work then ends at its next commit, and nothing is lost.
+
+    Raises at once what the user must change: no source, a channel without its secret, a ledger that is none.
+    """
+    jobs.examine(config, visit, clock())
     stopping = threading.Event()
+    received: list[str] = []
 
     def stop(signum: int, _: FrameType | None) -> None:
-        logs.get().info("stopping after the job at work", signal=signal.Signals(signum).name)
+        received.append(signal.Signals(signum).name)
         stopping.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    scheduler = _scheduler(config, visit, clock)
+    scheduler = _scheduler(config)
+    _add_jobs(scheduler, Shift(config, visit, clock, stopping, scheduler))
     scheduler.start()
-    logs.get().info("running", pid=os.getpid(), ledger=config.settings.ledger.path)
+    logs.get().info("running", pid=os.getpid(), sources=len(config.settings.source))
     stopping.wait()
+    logs.get().info("stopping after the job at work", signal=received[0])
     scheduler.shutdown(wait=True)
     logs.get().info("stopped")
 
 
-def _scheduler(config: Configuration, visit: Visit, clock: Clock) -> BackgroundScheduler:
-    settings = config.settings
-    hour, minute = settings.report.daily.at.split(":")
+def _scheduler(config: Configuration) -> BackgroundScheduler:
     # One worker: jobs share one ledger file, and a report should follow the ingest it waits for.
-    scheduler = BackgroundScheduler(
+    return BackgroundScheduler(
         executors={"default": ThreadPoolExecutor(1)},
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": _GRACE_S},
         timezone=config.zone,
     )
-    at_once = datetime.now(UTC)
+
+
+def _add_jobs(scheduler: BackgroundScheduler, shift: Shift) -> None:
+    """Everything runs once at the start, in the order of JOBS; the report only where its hour has passed."""
+    run_table = shift.config.settings.run
     triggers = {
-        ingest_job: IntervalTrigger(seconds=int(settings.run.ingest_every.total_seconds())),
-        check_job: IntervalTrigger(seconds=int(settings.run.check_every.total_seconds())),
-        report_job: CronTrigger(hour=int(hour), minute=int(minute), timezone=config.zone),
+        "ingest": _every(run_table.ingest_every),
+        "check": _every(run_table.check_every),
+        "report": report_trigger(shift.config),
     }
-    for job, trigger in triggers.items():
-        first = None if job is report_job and not _report_is_due_today(config, clock()) else at_once
-        options = {} if first is None else {"next_run_time": first}
-        scheduler.add_job(job, trigger, args=[config, visit, clock], id=job.__name__, **options)
-    return scheduler
+    at_once = datetime.now(UTC)
+    for order, name in enumerate(JOBS):
+        late = name == "report" and not _report_is_due_today(shift.config, shift.clock())
+        first = {} if late else {"next_run_time": at_once + timedelta(milliseconds=order)}
+        scheduler.add_job(work, triggers[name], args=[name, shift], id=name, **first)
+
+
+def _every(span: timedelta) -> IntervalTrigger:
+    return IntervalTrigger(seconds=max(_AT_LEAST_S, int(span.total_seconds())))
+
+
+def report_trigger(config: Configuration) -> CronTrigger:
+    """Every day at the report's hour in the reporting zone."""
+    hour, minute = config.settings.report.daily.at.split(":")
+    return CronTrigger(hour=int(hour), minute=int(minute), timezone=config.zone)
 
 
 def _report_is_due_today(config: Configuration, now: datetime) -> bool:
