@@ -1,9 +1,7 @@
-"""Read log files into the ledger: files, batches, rows and rejects, one commit a batch."""
+"""Read log files into the ledger: files, batches, rows and rejects; many small files in one commit."""
 
 from __future__ import annotations
 
-import itertools
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -11,25 +9,24 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-import msgspec
 import polars as pl
 
 from collector import sources
 from collector.attribution import DEFAULT_RULES, Rules
-from collector.formats import FORMATS, sniff
+from collector.contents import AUTO, read_contents, where_to_start
+from collector.decoding import is_cut, object_of
+from collector.formats import FORMATS
 from collector.identity import digest
 from collector.masking import excerpt
 from collector.rows import Reading, Row, records_frame, row, versions_frame
 from collector.segments import DEFAULT as DEFAULT_SEGMENTS
 from collector.segments import SegmentRules
 from collector.sources import STDIN, Record, SourceError
-from ledger.posting import REJECTS, UNFINISHED, Batch, Outcome, SourcePosition, positions, post
+from ledger.posting import REJECTS, Batch, Outcome, SourcePosition, positions, post, post_all
 from ledger.prices import Contract
 from ledger.store import Ledger
 from ledger.types import Reject
 
-AUTO = "auto"
-_SNIFFED_RECORDS = 20
 _BATCH_RECORDS = 5_000
 _BATCH_BYTES = 32 * 1024 * 1024
 
@@ -94,20 +91,22 @@ def ingest(
     """
     started = time.perf_counter()
     with visit() as ledger:
-        desk = _Desk(visit, intake, now, progress, ledger.key, positions(ledger))
-    files = tuple(_ingest_one(path, desk) for path in paths)
+        desk = _Desk(intake, now, progress, ledger.key, positions(ledger))
+    files = [FileSummary(path) for path in paths]
+    for pieces in _commits(_pieces(paths, desk)):
+        for piece, outcome in zip(pieces, _posted(pieces, visit, desk), strict=True):
+            files[piece.number] = _together(files[piece.number], replace(piece.summary, outcome=outcome))
     formats: dict[str, int] = {}
     for file in files:
         if file.format:
             formats[file.format] = formats.get(file.format, 0) + file.outcome.read
-    return Summary(files, time.perf_counter() - started, formats)
+    return Summary(tuple(files), time.perf_counter() - started, formats)
 
 
 @dataclass(frozen=True, slots=True)
 class _Desk:
     """What the reading of every file shares; `known` is how far files were read when the ingest began."""
 
-    visit: Visit
     intake: Intake
     now: datetime
     progress: Callable[[int], None]
@@ -115,112 +114,145 @@ class _Desk:
     known: Mapping[str, SourcePosition]
 
 
-def _ingest_one(path: str, desk: _Desk) -> FileSummary:
-    try:
-        return _ingest_file(path, desk)
-    except SourceError as error:
-        return FileSummary(path, problem=str(error))
-    except OSError as error:
-        return FileSummary(path, problem=f"cannot read {path}: {error.strerror or error}")
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A stretch of the file with this number: what it adds to the file's summary and to the ledger.
+
+    `refused` is the text of its rejects where it cannot be read again.
+    """
+
+    number: int
+    summary: FileSummary
+    batch: Batch | None = None
+    refused: tuple[bytes, ...] = ()
 
 
-def _ingest_file(path: str, desk: _Desk) -> FileSummary:
-    name = path if path == STDIN else str(Path(path).resolve())
-    intake = desk.intake
-    start = _start(path, desk.known.get(name))
+def _commits(pieces: Iterator[_Piece]) -> Iterator[list[_Piece]]:
+    """Pieces together to make commits of thousands of records, whatever the files' sizes."""
+    together: list[_Piece] = []
+    records = weight = 0
+    for piece in pieces:
+        together.append(piece)
+        records += piece.batch.records.height if piece.batch else 0
+        weight += piece.summary.bytes
+        if records >= _BATCH_RECORDS or weight >= _BATCH_BYTES:
+            yield together
+            together, records, weight = [], 0, 0
+    if together:
+        yield together
+
+
+def _posted(pieces: Sequence[_Piece], visit: Visit, desk: _Desk) -> list[Outcome]:
+    """Commit the pieces' batches; one outcome a piece."""
+    batches = [piece.batch for piece in pieces if piece.batch is not None]
+    if not batches:
+        return [Outcome() for _ in pieces]
+    with visit() as ledger:
+        outcomes = iter(post_all(ledger, batches, desk.intake.contracts, desk.now))
+    for piece in pieces:
+        _quarantine(piece.refused, desk.intake.quarantine)
+    return [next(outcomes) if piece.batch is not None else Outcome() for piece in pieces]
+
+
+def _together(one: FileSummary, other: FileSummary) -> FileSummary:
+    return FileSummary(
+        one.path,
+        other.format or one.format,
+        _sum(one.outcome, other.outcome),
+        one.bytes + other.bytes,
+        one.unchanged or other.unchanged,
+        other.problem or one.problem,
+    )
+
+
+def _sum(one: Outcome, other: Outcome) -> Outcome:
+    return Outcome(
+        one.read + other.read,
+        one.added + other.added,
+        one.updated + other.updated,
+        one.duplicate + other.duplicate,
+        one.rejected + other.rejected,
+        one.merged_identical + other.merged_identical,
+    )
+
+
+def _pieces(paths: Sequence[str], desk: _Desk) -> Iterator[_Piece]:
+    """The pieces of all files in order; a file that cannot be read gives one that says why."""
+    for number, path in enumerate(paths):
+        problem = None
+        try:
+            for summary, batch, refused in _file_pieces(path, desk):
+                yield _Piece(number, summary, batch, refused)
+        except SourceError as error:
+            problem = str(error)
+        except OSError as error:
+            problem = f"cannot read {path}: {error.strerror or error}"
+        if problem is not None:
+            yield _Piece(number, FileSummary(path, problem=problem))
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file being read: its size before the first byte was taken, as what is written meanwhile is for
+    the next time. One that is `whole` is read in one go from the top, or again from the top."""
+
+    path: str
+    name: str
+    form: str
+    size: int
+    whole: bool
+
+
+def _file_pieces(path: str, desk: _Desk) -> Iterator[tuple[FileSummary, Batch | None, tuple[bytes, ...]]]:
+    name = sources.name_of(path)
+    start = where_to_start(path, desk.known.get(name))
     if start is None:
         desk.progress(Path(path).stat().st_size)
-        return FileSummary(path, unchanged=True)
-    whole = path == STDIN or sources.is_compressed(path)
+        yield FileSummary(path, unchanged=True), None, ()
+        return
+    size = 0 if path == STDIN else Path(path).stat().st_size
     with sources.opened(path, start.position) as stream:
-        records = sources.records(stream, start.lines + 1, start.position, whole=whole)
-        head = list(itertools.islice(records, _SNIFFED_RECORDS))
-        form, rest = _chosen(path, head, records, intake.format, start)
-        fallback = intake.assume_time or sources.modified_at(path)
-        reading = Reading(form, name, desk.now, fallback, desk.key, intake.rules, intake.segment_rules)
-        return _ingest_records(path, form, rest, reading, start, desk)
+        contents = read_contents(path, stream, start, desk.intake.format)
+        reading = _reading(name, contents.form, path, desk.intake, desk.now, desk.key)
+        file = _File(path, name, contents.form, size, sources.is_compressed(path) or contents.spread)
+        yield from _read_file(file, contents.records, reading, start, desk)
 
 
-_FRESH = SourcePosition("", "", 0, 0, 0, b"")
+def _reading(name: str, form: str, path: str, intake: Intake, now: datetime, key: bytes) -> Reading:
+    fallback = intake.assume_time or sources.modified_at(path)
+    return Reading(form, name, now, fallback, key, intake.rules, intake.segment_rules)
 
 
-def _start(path: str, known: SourcePosition | None) -> SourcePosition | None:
-    """Where to read on: past what is known where the file only grew, else from the top; None if unchanged."""
-    if path == STDIN or known is None:
-        return _FRESH
-    size = Path(path).stat().st_size
-    if size < known.position or sources.fingerprint(path, known.position) != known.digest:
-        return _FRESH
-    if size == known.position or (size == known.size and not sources.is_compressed(path)):
-        return None
-    return _FRESH if sources.is_compressed(path) else known
-
-
-def _chosen(
-    path: str, head: list[Record], rest: Iterator[Record], wanted: str, start: SourcePosition
-) -> tuple[str, Iterator[Record]]:
-    """The format and all records. JSON that spreads over lines is read as a whole."""
-    objects = [found for record in head if isinstance(found := _json(record), dict)]
-    records: Iterator[Record] = itertools.chain(head, rest)
-    if head and not objects and path != STDIN:
-        spread = _spread(path)
-        if spread is not None:
-            records = iter(spread)
-            objects = [
-                found for record in spread[:_SNIFFED_RECORDS] if isinstance(found := _json(record), dict)
-            ]
-    if wanted != AUTO:
-        return wanted, records
-    if start.format:
-        return start.format, records
-    form = sniff(objects)
-    if form is None and head:
-        raise SourceError(
-            f"cannot tell the format of {path} from its first {len(head)} records: name one with --format "
-            f"({', '.join(FORMATS)})"
-        )
-    return form or "", records
-
-
-def _json(record: Record) -> object:
-    try:
-        return _decoded(record.data) if record.problem is None else None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-
-
-def _spread(path: str) -> list[Record] | None:
-    """The records of a file that is one JSON object or array, numbered; None where it is not."""
-    text = sources.whole_text(path)
-    try:
-        found = msgspec.json.decode(text) if text else None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    items = found if isinstance(found, list) else [found]
-    if not any(isinstance(item, dict) for item in items):
-        return None
-    encoded = [msgspec.json.encode(item) for item in items]
-    last = len(encoded) - 1
-    # The file is one piece: its whole length belongs to the last record, so that it is read to the end.
-    size = Path(path).stat().st_size
-    return [Record(i + 1, 0, data, size if i == last else 0) for i, data in enumerate(encoded)]
-
-
-def _ingest_records(
-    path: str, form: str, records: Iterator[Record], reading: Reading, start: SourcePosition, desk: _Desk
-) -> FileSummary:
-    total, size, place = Outcome(), 0, start
+def _read_file(
+    file: _File, records: Iterator[Record], reading: Reading, start: SourcePosition, desk: _Desk
+) -> Iterator[tuple[FileSummary, Batch, tuple[bytes, ...]]]:
+    place: SourcePosition | None = start
     for chunk, last in _chunks(records):
         rows, rejects = _read(chunk, reading)
-        place, size_read = _advance(path, form, chunk, place, last)
-        stored = place if path != STDIN and (last or not sources.is_compressed(path)) else None
-        batch = _batch(rows, rejects, reading, stored, form, size_read)
-        with desk.visit() as ledger:
-            outcome = post(ledger, batch, desk.intake.contracts, reading.ingested_at)
-        _quarantine(path, chunk, rejects, desk.intake.quarantine)
-        total, size = _sum(total, outcome), size + size_read
-        desk.progress(size_read)
-    return FileSummary(path, form, total, size)
+        taken = [record for record in chunk if not is_cut(record)]
+        size = sum(record.length for record in taken)
+        if file.path != STDIN:
+            place = _whole_place(file, last) if file.whole else _place(file, taken, place or start)
+        batch = _batch(rows, rejects, reading, None if file.path == STDIN else place, size)
+        bad = {reject.line for reject in rejects} if file.path == STDIN else ()
+        desk.progress(size)
+        refused = tuple(record.data for record in chunk if record.line in bad)
+        yield FileSummary(file.path, file.form, bytes=size), batch, refused
+
+
+def _place(file: _File, taken: Sequence[Record], place: SourcePosition) -> SourcePosition:
+    """The position after these records. A line without its end yet will go on with the same number."""
+    end = max((record.offset + record.length for record in taken), default=place.position)
+    lines = max((record.line - record.unfinished for record in taken), default=place.lines)
+    return SourcePosition(file.name, file.form, file.size, end, lines, sources.fingerprint(file.path, end))
+
+
+def _whole_place(file: _File, last: bool) -> SourcePosition | None:
+    if not last:
+        return None
+    return SourcePosition(
+        file.name, file.form, file.size, file.size, 0, sources.fingerprint(file.path, file.size)
+    )
 
 
 def _chunks(records: Iterator[Record]) -> Iterator[tuple[list[Record], bool]]:
@@ -236,90 +268,36 @@ def _chunks(records: Iterator[Record]) -> Iterator[tuple[list[Record], bool]]:
     yield chunk, True
 
 
-def _read(chunk: list[Record], reading: Reading) -> tuple[list[Row], list[Reject]]:
+def _read(chunk: Sequence[Record], reading: Reading) -> tuple[list[Row], list[Reject]]:
     rows: list[Row] = []
     rejects: list[Reject] = []
     for record in chunk:
         try:
             rows.append(_row(record, reading))
         except ValueError as error:
-            rejects.append(_reject(record, str(error)))
+            rejects.append(_reject(record, str(error), reading.source_file))
     return rows, rejects
 
 
 def _row(record: Record, reading: Reading) -> Row:
-    if record.problem is not None:
-        raise ValueError(record.problem)
-    request = FORMATS[reading.source].read(_object(record))
-    return row(request, digest(record.data), record.line, reading)
+    found = object_of(record)
+    return row(FORMATS[reading.source].read(found), digest(record.data), record.line, reading)
 
 
-def _object(record: Record) -> Mapping[str, object]:
-    try:
-        found = _decoded(record.data)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"invalid UTF-8 at byte {error.start}") from error
-    except msgspec.DecodeError as error:
-        problem = UNFINISHED if record.unfinished else f"invalid JSON: {error}"
-        raise ValueError(problem) from error
-    except RecursionError:
-        raise ValueError("the record is nested too deeply to be read") from None
-    if not isinstance(found, dict):
-        raise ValueError(f"a JSON {_kind(found)} where an object is expected")
-    return found
-
-
-# JavaScript writes an emoji that was cut in half as a lone surrogate, which no UTF-8 can hold. The rest of
-# the record is sound, so only that character is replaced.
-_LONE_SURROGATE = re.compile(
-    rb"(?<!\\)\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD])[c-fC-F][0-9a-fA-F]{2})"
-)
-
-
-def _decoded(data: bytes) -> object:
-    try:
-        return msgspec.json.decode(data)
-    except msgspec.DecodeError as error:
-        if "surrogate" not in str(error):
-            raise
-    return msgspec.json.decode(_LONE_SURROGATE.sub(rb"\\ufffd", data))
-
-
-def _kind(value: object) -> str:
-    names = {list: "array", str: "string", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "number")
-
-
-def _reject(record: Record, reason: str) -> Reject:
-    return Reject(
-        reason, record.line, record.offset, record.length, digest(record.data), excerpt(record.data)
-    )
-
-
-def _advance(
-    path: str, form: str, chunk: list[Record], place: SourcePosition, last: bool
-) -> tuple[SourcePosition, int]:
-    """The position after a chunk. A last line that may still be being written is left for the next time."""
-    whole = [record for record in chunk if not (record.unfinished and _json(record) is None)]
-    read = sum(record.length for record in whole)
-    end = max((record.offset + record.length for record in whole), default=place.position)
-    lines = max((record.line for record in whole), default=place.lines)
-    if path == STDIN:
-        return place, read
-    size = Path(path).stat().st_size
-    position = size if sources.is_compressed(path) and last else end
-    name = str(Path(path).resolve())
-    if sources.is_compressed(path) and not last:
-        return replace(place, path=name, format=form), read
-    return SourcePosition(name, form, size, position, lines, sources.fingerprint(path, position)), read
+def _reject(record: Record, reason: str, source_file: str) -> Reject:
+    if record.problem is None:
+        known_by, shape = digest(record.data), excerpt(record.data)
+    else:
+        known_by = record.known_by or digest(f"{source_file}:{record.offset}".encode())
+        shape = f"… ({record.length:,} bytes)"
+    return Reject(reason, record.line, record.offset, record.length, known_by, shape)
 
 
 def _batch(
-    rows: list[Row],
-    rejects: list[Reject],
+    rows: Sequence[Row],
+    rejects: Sequence[Reject],
     reading: Reading,
     place: SourcePosition | None,
-    form: str,
     size: int,
 ) -> Batch:
     return Batch(
@@ -328,7 +306,7 @@ def _batch(
         prompt_versions=versions_frame(rows),
         source=place,
         source_file=reading.source_file,
-        format=form,
+        format=reading.source,
         bytes=size,
     )
 
@@ -355,34 +333,18 @@ def _rejects_frame(rejects: Sequence[Reject], reading: Reading) -> pl.DataFrame:
     )
 
 
-def _quarantine(path: str, chunk: list[Record], rejects: list[Reject], file: Path | None) -> None:
-    if path != STDIN or file is None or not rejects:
-        return
-    bad = {reject.line for reject in rejects}
-    with file.open("ab") as out:
-        out.writelines(record.data + b"\n" for record in chunk if record.line in bad)
-
-
-def _sum(one: Outcome, other: Outcome) -> Outcome:
-    return Outcome(
-        one.read + other.read,
-        one.added + other.added,
-        one.updated + other.updated,
-        one.duplicate + other.duplicate,
-        one.rejected + other.rejected,
-        one.merged_identical + other.merged_identical,
-    )
+def _quarantine(refused: Sequence[bytes], file: Path | None) -> None:
+    if file is not None and refused:
+        with file.open("ab") as out:
+            out.writelines(text + b"\n" for text in refused)
 
 
 def read_again(
-    ledger: Ledger, record: Record, form: str, source_file: str, intake: Intake, now: datetime
-) -> str | None:
-    """Book one record that was rejected before; None, or the reason it is still no good."""
-    fallback = intake.assume_time or sources.modified_at(source_file)
-    reading = Reading(form, source_file, now, fallback, ledger.key, intake.rules, intake.segment_rules)
-    try:
-        found = _row(record, reading)
-    except ValueError as error:
-        return str(error)
-    post(ledger, _batch([found], [], reading, None, form, 0), intake.contracts, now)
-    return None
+    ledger: Ledger, records: Sequence[Record], form: str, source_file: str, intake: Intake, now: datetime
+) -> dict[bytes, str]:
+    """Book records of one file that were rejected before; the reasons of those that are still no good."""
+    reading = _reading(source_file, form, source_file, intake, now, ledger.key)
+    rows, rejects = _read(records, reading)
+    if rows:
+        post(ledger, replace(_batch(rows, [], reading, None, 0), reads_on=False), intake.contracts, now)
+    return {reject.digest: reject.reason for reject in rejects}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 
 import msgspec
 import polars as pl
 
+from collector.apis.token_buckets import ABSURD_TOKENS
 from collector.attribution import Dimensions, Rules, attribute
 from collector.counting import count
 from collector.identity import request_id
@@ -16,10 +18,13 @@ from collector.segments import SegmentRules
 from ledger.frames import RECORDS
 from ledger.keys import keyed
 from ledger.posting import PROMPT_VERSIONS
-from ledger.types import Count, CountMethod, Prompt, Request, Usage
+from ledger.types import SEGMENTS, Count, CountMethod, Prompt, Request, Usage
 
 _SYSTEM_ROLES = ("system", "developer")
 _VERSION_BYTES = 6
+_parts = attrgetter(*SEGMENTS)
+# What a column holds; a log that says more is broken.
+_MOST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ def row(request: Request, record_digest: bytes, line: int, reading: Reading) -> 
     ts = own_ts or reading.fallback_ts
     if ts is None:
         raise ValueError("no time in the record: give one for all such records with --assume-time")
-    counted = count(request, reading.segment_rules)
+    counted = _checked_count(count(request, reading.segment_rules))
     where = attribute(reading.rules, request)
     version = _version(request.prompt, reading.key)
     values = _values(request, record_digest, line, reading, counted, where, ts, own_ts is None, version)
@@ -75,6 +80,21 @@ def _checked_time(request: Request, reading: Reading) -> datetime | None:
     if request.ts is not None and (request.ts - reading.ingested_at).total_seconds() > 86_400:
         raise ValueError(f"the time of the call, {request.ts:%Y-%m-%d %H:%M} UTC, is in the future")
     return request.ts
+
+
+def _checked_count(counted: Count) -> Count:
+    # An image's claimed size or a list of token ids can make the prompt larger than any could be.
+    parts: tuple[int, ...] = _parts(counted.segments)
+    if min(parts) < 0 or sum(parts) > ABSURD_TOKENS:
+        raise ValueError(f"the prompt would have {sum(parts):.3g} tokens, expected 0 to {ABSURD_TOKENS}")
+    return counted
+
+
+def _output_limit(request: Request) -> int | None:
+    limit = request.max_output_tokens
+    if limit is not None and not -_MOST <= limit <= _MOST:
+        raise ValueError(f"the output limit has {len(str(abs(limit)))} digits, expected a number of tokens")
+    return limit
 
 
 def _values(
@@ -133,13 +153,13 @@ def _values(
         counted.output_tokens,
         counted.answer_tokens if known else None,
         counted.tool_call_tokens if known else None,
-        list(astuple(counted.segments)) if known else None,
+        list(_parts(counted.segments)) if known else None,
         counted.method.value,
         counted.tokenizer or None,
         counted.rules or None,
         version,
-        None if request.prompt is None else keyed(reading.key, msgspec.json.encode(request.prompt)).hex(),
-        request.max_output_tokens,
+        None if request.prompt is None else keyed(reading.key, _written(request.prompt)).hex(),
+        _output_limit(request),
         request.temperature,
         request.reported_cost_usd,
     )
@@ -160,8 +180,19 @@ def _version(prompt: Prompt | None, key: bytes) -> str | None:
     system = [message for message in prompt.messages if message.role in _SYSTEM_ROLES]
     if not (system or prompt.tools or prompt.output_schema):
         return None
-    fixed = msgspec.json.encode((system, prompt.tools, prompt.output_schema))
-    return keyed(key, fixed, _VERSION_BYTES).hex()
+    fixed = (system, prompt.tools, prompt.output_schema)
+    return keyed(key, _written(fixed), _VERSION_BYTES).hex()
+
+
+def _written(value: object) -> bytes:
+    """The same bytes for the same content, to be hashed."""
+    try:
+        return msgspec.json.encode(value)
+    except (OverflowError, UnicodeEncodeError):
+        # Whole numbers past 64 bits and lone surrogates, which only the slower writer takes.
+        return repr(value).encode("utf-8", "surrogatepass")
+    except RecursionError:
+        raise ValueError("the record is nested too deeply to be read") from None
 
 
 def _seen(version: str, workflow: str | None, ts: datetime, counted: Count) -> PromptVersion:
@@ -183,7 +214,7 @@ def records_frame(rows: Sequence[Row]) -> pl.DataFrame:
 
 
 def versions_frame(rows: Iterable[Row]) -> pl.DataFrame:
-    """Each prompt version and workflow of the rows once, with the times it was first and last seen."""
+    """Each prompt version and workflow of the rows once: when first and last seen, its largest count."""
     seen: dict[tuple[str, str | None], list[PromptVersion]] = {}
     for version in (each.version for each in rows if each.version is not None):
         seen.setdefault((version.prompt_version, version.workflow), []).append(version)
@@ -191,16 +222,16 @@ def versions_frame(rows: Iterable[Row]) -> pl.DataFrame:
 
 
 def _version_row(versions: list[PromptVersion]) -> dict[str, object]:
-    first = min(versions, key=lambda version: version.ts)
+    largest = max(versions, key=attrgetter("tools_tokens", "system_tokens", "schema_tokens"))
     return {
-        "prompt_version": first.prompt_version,
-        "workflow": first.workflow,
-        "first_seen": first.ts,
+        "prompt_version": largest.prompt_version,
+        "workflow": largest.workflow,
+        "first_seen": min(version.ts for version in versions),
         "last_seen": max(version.ts for version in versions),
-        "system_tokens": first.system_tokens,
-        "tools_tokens": first.tools_tokens,
-        "schema_tokens": first.schema_tokens,
+        "system_tokens": largest.system_tokens,
+        "tools_tokens": largest.tools_tokens,
+        "schema_tokens": largest.schema_tokens,
         "tool_tokens": [
-            {"key": name, "value": tokens} for name, tokens in sorted(dict(first.tool_tokens).items())
+            {"key": name, "value": tokens} for name, tokens in sorted(dict(largest.tool_tokens).items())
         ],
     }

@@ -6,6 +6,7 @@ import glob
 import gzip
 import hashlib
 import io
+import os
 import sys
 import zlib
 from collections.abc import Iterator, Sequence
@@ -13,15 +14,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
+import msgspec
 import zstandard
+
+from ledger.posting import DAMAGED
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 STDIN = "-"
 MAX_RECORD_BYTES = 32 * 1024 * 1024
 _WHOLE_FILE_BYTES = 64 * 1024 * 1024
 _SAMPLED_BYTES = 64 * 1024
+# A frame's bytes can unfold by 30,000: read in small pieces, a hostile file costs a quarter of a gigabyte.
+_ZSTD_PIECE = 8 * 1024
+_BOM = b"\xef\xbb\xbf"
 _LOG_SUFFIXES = (".jsonl", ".ndjson", ".json", ".log", ".gz", ".zst")
+
+
+# What reading compressed bytes raises where they are cut or wrong.
+DAMAGE = (OSError, EOFError, zlib.error, zstandard.ZstdError)
 
 
 class SourceError(Exception):
@@ -32,7 +46,8 @@ class SourceError(Exception):
 class Record:
     """The bytes of one record: `line` counts from 1, `offset` from the start of the plain text.
 
-    `problem` says why the bytes are no whole record; `unfinished` that they may yet become one.
+    `problem` says why there are no bytes of a whole record, and `known_by` is then a digest of what was
+    read instead, if anything was. `unfinished` marks a last line that may yet be written on.
     """
 
     line: int
@@ -41,6 +56,7 @@ class Record:
     length: int
     problem: str | None = None
     unfinished: bool = False
+    known_by: bytes | None = None
 
 
 def discover(patterns: Sequence[str], base: Path) -> list[str]:
@@ -81,6 +97,13 @@ def modified_at(path: str) -> datetime | None:
     return datetime.fromtimestamp(Path(path).stat().st_mtime, UTC)
 
 
+def name_of(path: str) -> str:
+    """The name a source is known by in the ledger; bytes that are no UTF-8 are written as escapes."""
+    if path == STDIN:
+        return path
+    return os.fsencode(Path(path).resolve()).decode("utf-8", "backslashreplace")
+
+
 def is_compressed(path: str) -> bool:
     """Whether the bytes on disk are not the records' own."""
     return path.endswith((".gz", ".zst"))
@@ -104,6 +127,43 @@ def _opened_raw(path: str) -> IO[bytes]:
         raise SourceError(f"cannot read {path}: {error.strerror or error}") from error
 
 
+class _Plain(io.RawIOBase):
+    """A raw stream over pieces of bytes, as io.BufferedReader wants one."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        while not self._left:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._left = memoryview(piece)
+        wanted = memoryview(buffer).cast("B")
+        taken = min(len(wanted), len(self._left))
+        wanted[:taken] = self._left[:taken]
+        self._left = self._left[taken:]
+        return taken
+
+
+def _unfolded_zstd(file: IO[bytes]) -> Iterator[bytes]:
+    """Unfold frame after frame. zstandard's own reader ends a cut frame as if it were whole."""
+    frame = None
+    data = file.read(_ZSTD_PIECE)
+    while data:
+        if frame is None or frame.eof:
+            frame = zstandard.ZstdDecompressor().decompressobj()
+        yield frame.decompress(data)
+        data = frame.unused_data if frame.eof else b""
+        data = data or file.read(_ZSTD_PIECE)
+    if frame is not None and not frame.eof:
+        raise EOFError("the last frame is cut")
+
+
 @contextmanager
 def opened(path: str, position: int = 0) -> Iterator[IO[bytes]]:
     """The plain text of a source from `position` on. Raises SourceError where it cannot be opened."""
@@ -114,8 +174,7 @@ def opened(path: str, position: int = 0) -> Iterator[IO[bytes]]:
         if path.endswith(".gz"):
             yield io.BufferedReader(gzip.GzipFile(fileobj=file))
         elif path.endswith(".zst"):
-            with zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True) as plain:
-                yield io.BufferedReader(plain)
+            yield io.BufferedReader(_Plain(_unfolded_zstd(file)))
         else:
             file.seek(position)
             yield file
@@ -131,36 +190,49 @@ def records(stream: IO[bytes], first_line: int, offset: int, *, whole: bool) -> 
     while True:
         try:
             data = stream.readline(MAX_RECORD_BYTES + 1)
-        except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
-            yield Record(line, offset, b"", 0, f"the compressed data ends early or is damaged: {error}")
+        except DAMAGE:
+            yield Record(line, offset, b"", 0, DAMAGED)
             return
         if not data:
             return
         length = len(data)
         ended = data.endswith(b"\n")
         if length > MAX_RECORD_BYTES and not ended:
-            length += _skip_line(stream)
-            limit = MAX_RECORD_BYTES // 2**20
-            yield Record(
-                line,
-                offset,
-                data[:4096],
-                length,
-                f"a record of {length:,} bytes is over the {limit} MiB limit",
-            )
-        elif data.strip():
-            yield Record(line, offset, data.strip(), length, unfinished=not ended and not whole)
+            record = _too_long(line, offset, data, stream)
+            length = record.length
+            yield record
+        elif content := trimmed(data):
+            yield Record(line, offset, content, length, unfinished=not ended and not whole)
         offset += length
         line += 1
 
 
-def _skip_line(stream: IO[bytes]) -> int:
-    skipped = 0
+def skip(stream: IO[bytes], position: int, wanted: int) -> int:
+    """Read on to a later position of the plain text, for streams that cannot seek."""
+    while position < wanted:
+        passed = len(stream.read(min(wanted - position, 1 << 20)))
+        if not passed:
+            break
+        position += passed
+    return position
+
+
+def trimmed(data: bytes) -> bytes:
+    """A record's bytes without the line's end or the mark that editors put at the start of a file."""
+    return data.strip().removeprefix(_BOM)
+
+
+def _too_long(line: int, offset: int, start: bytes, stream: IO[bytes]) -> Record:
+    """Pass over a line past the limit, keeping its digest."""
+    digest = hashlib.sha256(start)
+    length = len(start)
     while chunk := stream.readline(1 << 20):
-        skipped += len(chunk)
+        digest.update(chunk)
+        length += len(chunk)
         if chunk.endswith(b"\n"):
             break
-    return skipped
+    problem = f"a record of {length:,} bytes is over the {MAX_RECORD_BYTES // 2**20} MiB limit"
+    return Record(line, offset, b"", length, problem, known_by=digest.digest()[:16])
 
 
 def whole_text(path: str) -> bytes | None:
@@ -168,3 +240,30 @@ def whole_text(path: str) -> bytes | None:
     with opened(path) as stream:
         text = stream.read(_WHOLE_FILE_BYTES + 1)
     return text if len(text) <= _WHOLE_FILE_BYTES else None
+
+
+def spread(path: str) -> list[Record] | None:
+    """The records of a file that is one JSON object or array over any lines; None where it is not.
+
+    `line` is then the record's number in the file.
+    """
+    text = whole_text(path)
+    if text is None:
+        return None
+    found: list[Record] = []
+    end = 0
+    for raw in _items(trimmed(text)):
+        start = text.find(raw, end)
+        end = start + len(raw)
+        found.append(Record(len(found) + 1, start, raw, len(raw)))
+    return found if any(record.data.startswith(b"{") for record in found) else None
+
+
+def _items(text: bytes) -> list[bytes]:
+    listed = text.startswith(b"[")
+    try:
+        if listed:
+            return [bytes(raw) for raw in msgspec.json.decode(text, type=list[msgspec.Raw])]
+        return [bytes(msgspec.json.decode(text, type=msgspec.Raw))]
+    except (msgspec.DecodeError, RecursionError):
+        return []

@@ -62,27 +62,73 @@ def book(records: pl.DataFrame, contracts: Sequence[Contract]) -> tuple[pl.DataF
     return priced.drop("total_input"), prices
 
 
+# Answers of these models cost reasoning that no log shows: a count of the visible text is not the bill.
+_THINKS_UNSEEN = r"(^|/)(o\d|gpt-5|codex)"
+_ALWAYS_VISIBLE = r"gpt-5[^/]*-chat"
+
+
+def _reported(columns: Sequence[str]) -> pl.Expr:
+    return pl.any_horizontal(pl.col(column).is_not_null() for column in columns)
+
+
+def _missing_output() -> pl.Expr:
+    """Input was billed and something was answered, but the log was cut before its output count."""
+    return (
+        _reported(INPUT_BUCKETS)
+        & pl.col("output_tokens").is_null()
+        & (pl.col("counted_output_tokens").fill_null(0) > 0)
+    )
+
+
+def _missing_input() -> pl.Expr:
+    return (
+        ~_reported(INPUT_BUCKETS)
+        & pl.col("output_tokens").is_not_null()
+        & pl.col("counted_input_tokens").is_not_null()
+    )
+
+
+def is_half_reported() -> pl.Expr:
+    """Whether a record reports one side of its usage and our count has to stand in for the other."""
+    return (_missing_output() | _missing_input()) & ~pl.col("cache_hit")
+
+
+def _is_counted_exactly() -> pl.Expr:
+    """Whether our own count is the bill: exact rules, and an answer that shows all that was generated."""
+    model = pl.col("model").fill_null("").str.to_lowercase()
+    unseen = model.str.contains(_THINKS_UNSEEN) & ~model.str.contains(_ALWAYS_VISIBLE)
+    answered = pl.col("counted_output_tokens").is_not_null() & ~unseen
+    return (pl.col("count_method") == "exact") & (answered | (pl.col("operation") == "embedding"))
+
+
 def _bill(records: pl.DataFrame) -> pl.DataFrame:
     """Take reported usage as billed; where there is none, our own count stands in and says so."""
-    reported = pl.any_horizontal(pl.col(c).is_not_null() for c in BUCKETS)
     countable = (
         (pl.col("status") != "error") & ~pl.col("cache_hit") & pl.col("counted_input_tokens").is_not_null()
     )
     source = (
-        pl.when(reported)
+        pl.when(is_half_reported())
+        .then(pl.lit("estimated"))
+        .when(_reported(BUCKETS))
         .then(pl.lit("reported"))
-        .when(countable & (pl.col("count_method") == "exact"))
+        .when(countable & _is_counted_exactly())
         .then(pl.lit("counted"))
         .when(countable)
         .then(pl.lit("estimated"))
         .otherwise(pl.lit("none"))
     )
-    stand_in = pl.col("usage_source").is_in(["counted", "estimated"])
+    stands_in = pl.col("usage_source").is_in(["counted", "estimated"])
     return (
         records.with_columns(source.alias("usage_source"))
         .with_columns(
-            pl.when(stand_in).then("counted_input_tokens").otherwise("input_tokens").alias("input_tokens"),
-            pl.when(stand_in).then("counted_output_tokens").otherwise("output_tokens").alias("output_tokens"),
+            pl.when(stands_in & ~_reported(INPUT_BUCKETS))
+            .then("counted_input_tokens")
+            .otherwise("input_tokens")
+            .alias("input_tokens"),
+            pl.when(stands_in & pl.col("output_tokens").is_null())
+            .then("counted_output_tokens")
+            .otherwise("output_tokens")
+            .alias("output_tokens"),
         )
         .with_columns(pl.sum_horizontal(*INPUT_BUCKETS).alias("total_input"))
     )

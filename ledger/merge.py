@@ -21,7 +21,7 @@ _COUNT = (
     "prompt_version",
     "prompt_hash",
 )
-_OWN_RULE = ("request_id", "ts", "ts_estimated", "ingested_at")
+_OWN_RULE = ("request_id", "ts", "ts_estimated", "ingested_at", "tags")
 
 _has_usage = pl.any_horizontal(pl.col(column).is_not_null() for column in USAGE_COLUMNS)
 _has_count = pl.col("count_method") != "none"
@@ -47,6 +47,7 @@ def merge(parts: pl.DataFrame) -> pl.DataFrame:
             pl.coalesce(pl.col("ts").filter(~pl.col("ts_estimated")).first(), pl.col("ts").min()),
             pl.col("ts_estimated").all(),
             pl.col("ingested_at").min(),
+            pl.coalesce(pl.col("tags").filter(pl.col("tags").list.len() > 0).first(), pl.col("tags").first()),
         )
         .select(RECORDS.names())
     )

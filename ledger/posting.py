@@ -8,7 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
-from ledger.booking import MONEY_COLUMNS, book
+from ledger.booking import MONEY_COLUMNS, book, is_half_reported
 from ledger.frames import RECORDS
 from ledger.merge import merge
 from ledger.prices import Contract, as_frame
@@ -41,8 +41,9 @@ PROMPT_VERSIONS = pl.Schema(
 )
 
 
-# A file may be read while its last line is being written: such a reject is dropped when the file is read on.
+# A file may be read while its end is being written: such rejects are dropped when the file is read on.
 UNFINISHED = "unfinished last line: no newline yet and no complete JSON"
+DAMAGED = "the compressed data ends early or is damaged: what follows could not be read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,10 @@ class SourcePosition:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one commit takes: RECORDS, REJECTS, PROMPT_VERSIONS and how far their source is read by it."""
+    """What a commit takes of a source: RECORDS, REJECTS, PROMPT_VERSIONS and how far it is read by them.
+
+    `reads_on` is false where single records were read again and the source's end was not looked at.
+    """
 
     records: pl.DataFrame
     rejects: pl.DataFrame
@@ -68,6 +72,7 @@ class Batch:
     source_file: str
     format: str
     bytes: int
+    reads_on: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,40 +93,76 @@ def post(ledger: Ledger, batch: Batch, contracts: Sequence[Contract], now: datet
     `updated` counts records that completed a call already known, `duplicate` those that were known,
     `merged_identical` the duplicates that carry no id of their own.
     """
+    return post_all(ledger, [batch], contracts, now)[0]
+
+
+def post_all(
+    ledger: Ledger, batches: Sequence[Batch], contracts: Sequence[Contract], now: datetime
+) -> list[Outcome]:
+    """Add batches as one, in one transaction, and say of each what became of it."""
     with ledger.transaction():
-        outcome = _post_records(ledger, batch, contracts, now)
-        _post_rejects(ledger, batch)
-        _post_prompt_versions(ledger, batch.prompt_versions)
-        _post_progress(ledger, batch, outcome, now)
-    return outcome
+        outcomes = _post_records(ledger, batches, contracts, now)
+        for batch, outcome in zip(batches, outcomes, strict=True):
+            _post_rejects(ledger, batch)
+            _post_progress(ledger, batch, outcome, now)
+        _post_prompt_versions(ledger, pl.concat(batch.prompt_versions for batch in batches))
+    return outcomes
 
 
-def _post_records(ledger: Ledger, batch: Batch, contracts: Sequence[Contract], now: datetime) -> Outcome:
-    incoming = batch.records
-    with ledger.scanning("incoming", incoming.select("request_id", "record_digest")):
-        known = ledger.frame(_KNOWN)
-    fresh = incoming.unique(["request_id", "record_digest"], keep="first", maintain_order=True).join(
-        known, on=["request_id", "record_digest"], how="anti"
+_CALL = ["request_id", "record_digest"]
+
+
+def _post_records(
+    ledger: Ledger, batches: Sequence[Batch], contracts: Sequence[Contract], now: datetime
+) -> list[Outcome]:
+    incoming = pl.concat(
+        batch.records.with_columns(pl.lit(number).alias("batch")) for number, batch in enumerate(batches)
     )
+    with ledger.scanning("incoming", incoming.select(_CALL)):
+        known = ledger.frame(_KNOWN)
+        ledger.execute("DELETE FROM rejects WHERE record_digest IN (SELECT record_digest FROM incoming)")
+    fresh = incoming.unique(_CALL, keep="first", maintain_order=True).join(known, on=_CALL, how="anti")
     existing = set(known["request_id"]) & set(fresh["request_id"])
-    again = fresh.filter(pl.col("request_id").is_in(list(existing)) | pl.col("request_id").is_duplicated())
-    alone = fresh.join(again, on="request_id", how="anti")
-    merged = _merge_parts(ledger, again) if len(again) else alone.clear()
-    _write_booked(ledger, pl.concat([alone, merged]), list(existing), contracts, now)
-    ids = fresh["request_id"].n_unique()
-    repeated = len(incoming) - len(fresh)
+    first = fresh.unique("request_id", keep="first", maintain_order=True).filter(
+        ~pl.col("request_id").is_in(list(existing))
+    )
+    _write(ledger, fresh.drop("batch"), list(existing), contracts, now)
+    parts = (_by_batch(frame, len(batches)) for frame in (incoming, fresh, first))
+    return [_outcome(batch, *frames) for batch, *frames in zip(batches, *parts, strict=True)]
+
+
+def _by_batch(frame: pl.DataFrame, count: int) -> list[pl.DataFrame]:
+    return [frame.filter(pl.col("batch") == number) for number in range(count)]
+
+
+def _outcome(batch: Batch, incoming: pl.DataFrame, fresh: pl.DataFrame, first: pl.DataFrame) -> Outcome:
     return Outcome(
         read=len(incoming) + len(batch.rejects),
-        added=ids - len(existing),
-        updated=len(fresh) - (ids - len(existing)),
-        duplicate=repeated,
+        added=len(first),
+        updated=len(fresh) - len(first),
+        duplicate=len(incoming) - len(fresh),
         rejected=len(batch.rejects),
         merged_identical=_without_id(incoming) - _without_id(fresh),
     )
 
 
 def _without_id(records: pl.DataFrame) -> int:
-    return len(records.filter(pl.col("id_kind") == "record"))
+    return int((records["id_kind"] == "record").sum())
+
+
+def _write(
+    ledger: Ledger,
+    fresh: pl.DataFrame,
+    existing: Sequence[str],
+    contracts: Sequence[Contract],
+    now: datetime,
+) -> None:
+    again = fresh.filter(pl.col("request_id").is_in(existing) | pl.col("request_id").is_duplicated())
+    alone = fresh.join(again, on="request_id", how="anti") if len(again) else fresh
+    # The row of a call whose usage is half reported does not show the record as read: keep it beside.
+    _keep_parts(ledger, alone.filter(is_half_reported()))
+    merged = _merge_parts(ledger, again) if len(again) else alone.clear()
+    _write_booked(ledger, pl.concat([alone, merged]), existing, contracts, now)
 
 
 _KNOWN = """
@@ -141,13 +182,19 @@ def _merge_parts(ledger: Ledger, again: pl.DataFrame) -> pl.DataFrame:
             "WHERE request_id IN (SELECT request_id::UUID FROM incoming) "
             "AND request_id NOT IN (SELECT request_id FROM record_parts)"
         )
-    with ledger.scanning("incoming", again):
-        ledger.execute(f"INSERT INTO record_parts BY NAME SELECT * REPLACE ({_TO_ROW}) FROM incoming")
+    _keep_parts(ledger, again)
+    with ledger.scanning("incoming", again.select("request_id")):
         parts = ledger.frame(
             f"SELECT * REPLACE ({_FROM_ROW}) FROM record_parts "
             "WHERE request_id IN (SELECT request_id::UUID FROM incoming)"
         )
     return merge(parts.select(pl.col(name).cast(dtype) for name, dtype in RECORDS.items()))
+
+
+def _keep_parts(ledger: Ledger, records: pl.DataFrame) -> None:
+    if len(records):
+        with ledger.scanning("kept", records):
+            ledger.execute(f"INSERT INTO record_parts BY NAME SELECT * REPLACE ({_TO_ROW}) FROM kept")
 
 
 # A row of a call seen once still holds its record as read: only a count that stands in for missing usage
@@ -187,9 +234,11 @@ def _write_booked(
 
 
 def _post_rejects(ledger: Ledger, batch: Batch) -> None:
-    ledger.execute(
-        "DELETE FROM rejects WHERE source_file = ? AND reason = ?", [batch.source_file, UNFINISHED]
-    )
+    if batch.reads_on:
+        ledger.execute(
+            "DELETE FROM rejects WHERE source_file = ? AND reason IN (?, ?)",
+            [batch.source_file, UNFINISHED, DAMAGED],
+        )
     if batch.rejects.is_empty():
         return
     with ledger.scanning("refused", batch.rejects.unique("record_digest", keep="first", maintain_order=True)):
@@ -200,26 +249,35 @@ def _post_rejects(ledger: Ledger, batch: Batch) -> None:
 
 
 def _post_prompt_versions(ledger: Ledger, seen: pl.DataFrame) -> None:
-    """Widen the time a version was seen in; its sizes are those of the record seen first."""
+    """Widen the time a version was seen in; models count it differently, the largest count is kept."""
     if seen.is_empty():
         return
     with ledger.scanning("seen", seen):
         ledger.execute("""
-            UPDATE prompt_versions AS known
-            SET first_seen = least(known.first_seen, seen.first_seen),
-                last_seen = greatest(known.last_seen, seen.last_seen)
-            FROM seen
+            CREATE OR REPLACE TEMP TABLE versions AS
+            WITH every AS (
+                SELECT * REPLACE (map_from_entries(tool_tokens) AS tool_tokens) FROM seen
+                UNION ALL BY NAME
+                SELECT * FROM prompt_versions AS known WHERE EXISTS (
+                    SELECT 1 FROM seen WHERE seen.prompt_version = known.prompt_version
+                        AND seen.workflow IS NOT DISTINCT FROM known.workflow
+                )
+            )
+            SELECT prompt_version, workflow, min(first_seen) AS first_seen, max(last_seen) AS last_seen,
+                max((tools_tokens, system_tokens, schema_tokens)) AS sizes,
+                arg_max(tool_tokens, (tools_tokens, system_tokens, schema_tokens)) AS tool_tokens
+            FROM every GROUP BY prompt_version, workflow
+        """)
+        ledger.execute("""
+            DELETE FROM prompt_versions AS known USING seen
             WHERE known.prompt_version = seen.prompt_version
                 AND known.workflow IS NOT DISTINCT FROM seen.workflow
         """)
         ledger.execute("""
             INSERT INTO prompt_versions BY NAME
-            SELECT * REPLACE (map_from_entries(tool_tokens) AS tool_tokens) FROM seen
-            WHERE NOT EXISTS (
-                SELECT 1 FROM prompt_versions AS known
-                WHERE known.prompt_version = seen.prompt_version
-                    AND known.workflow IS NOT DISTINCT FROM seen.workflow
-            )
+            SELECT * EXCLUDE (sizes), sizes[1] AS tools_tokens, sizes[2] AS system_tokens,
+                sizes[3] AS schema_tokens
+            FROM versions
         """)
 
 

@@ -10,8 +10,8 @@ from itertools import groupby
 from pathlib import Path
 
 from collector import sources
-from collector.identity import digest
 from collector.contents import AUTO
+from collector.identity import digest
 from collector.ingest import Intake, read_again
 from collector.sources import STDIN, Record, SourceError
 from ledger.posting import DAMAGED, UNFINISHED

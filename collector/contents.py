@@ -1,0 +1,104 @@
+"""Decide what a file holds: where to read on, in which format, one record a line or one piece of JSON."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from collector import sources
+from collector.decoding import object_of
+from collector.formats import FORMATS, sniff
+from collector.sources import STDIN, Record, SourceError
+from ledger.posting import SourcePosition
+
+AUTO = "auto"
+_SNIFFED_OBJECTS = 20
+_SNIFFED_RECORDS = 2_000
+_SNIFFED_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The format and records of a file; `spread` where they are items of one piece of JSON."""
+
+    form: str
+    records: Iterator[Record]
+    spread: bool
+
+
+_FRESH = SourcePosition("", "", 0, 0, 0, b"")
+
+
+def where_to_start(path: str, known: SourcePosition | None) -> SourcePosition | None:
+    """Where to read on: past what is known where the file only grew, else from the top; None if unchanged."""
+    if path == STDIN or known is None:
+        return _FRESH
+    size = Path(path).stat().st_size
+    if size < known.position or sources.fingerprint(path, known.position) != known.digest:
+        return _FRESH
+    if size == known.position or (size == known.size and not sources.is_compressed(path)):
+        return None
+    return _FRESH if sources.is_compressed(path) else known
+
+
+def read_contents(path: str, stream: IO[bytes], start: SourcePosition, wanted: str) -> Contents:
+    """Look at the first records. Raises SourceError where their format cannot be told."""
+    whole = path == STDIN or sources.is_compressed(path)
+    lines = sources.records(stream, start.lines + 1, start.position, whole=whole)
+    head, objects = _head(lines)
+    spread = _spread(path, head, start)
+    if spread is None:
+        return Contents(_format(path, head, objects, wanted, start), itertools.chain(head, lines), False)
+    _, objects = _head(iter(spread))
+    return Contents(_format(path, spread, objects, wanted, start), iter(spread), True)
+
+
+def _head(records: Iterator[Record]) -> tuple[list[Record], list[Mapping[str, object]]]:
+    """The first records, and the objects among them: enough to tell the format behind any broken lines."""
+    head: list[Record] = []
+    objects: list[Mapping[str, object]] = []
+    weight = 0
+    for record in records:
+        head.append(record)
+        weight += len(record.data)
+        found = _object(record)
+        if found is not None:
+            objects.append(found)
+        if len(objects) >= _SNIFFED_OBJECTS or len(head) >= _SNIFFED_RECORDS or weight > _SNIFFED_BYTES:
+            break
+    return head, objects
+
+
+def _object(record: Record) -> Mapping[str, object] | None:
+    try:
+        return object_of(record)
+    except ValueError:
+        return None
+
+
+def _spread(path: str, head: Sequence[Record], start: SourcePosition) -> list[Record] | None:
+    """The records of a file that is one piece of JSON over any lines; None where each line is a record."""
+    if path == STDIN or start.position or not head or not head[0].data.startswith((b"{", b"[")):
+        return None
+    return sources.spread(path) if _object(head[0]) is None else None
+
+
+def _format(
+    path: str,
+    head: Sequence[Record],
+    objects: Sequence[Mapping[str, object]],
+    wanted: str,
+    start: SourcePosition,
+) -> str:
+    if wanted != AUTO:
+        return wanted
+    form = start.format or sniff(objects[:_SNIFFED_OBJECTS])
+    if form is None and any(record.problem is None for record in head):
+        raise SourceError(
+            f"cannot tell the format of {path} from its first {len(head)} records: name one with --format "
+            f"({', '.join(FORMATS)})"
+        )
+    return form or ""
