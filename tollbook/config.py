@@ -35,6 +35,7 @@ from pydantic_settings.exceptions import SettingsError
 from ledger.prices import Meter
 
 DEFAULT_FILE = "tollbook.toml"
+_ENV_PREFIX, _ENV_DELIMITER = "TOLLBOOK_", "__"
 
 
 class ConfigError(Exception):
@@ -82,10 +83,16 @@ def _channel_type(name: str) -> str:
 
 def _one_of(name: str, known: tuple[str, ...]) -> str:
     if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
+        close = difflib.get_close_matches(name.lower(), known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise ValueError(f"expected one of {', '.join(known)}{hint}")
     return name
+
+
+def _clock_time(text: str) -> str:
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text):
+        raise ValueError("expected a time of day such as '07:00'")
+    return text
 
 
 def _some_time(span: timedelta) -> timedelta:
@@ -101,7 +108,7 @@ Duration = Annotated[timedelta, BeforeValidator(duration)]
 Interval = Annotated[timedelta, BeforeValidator(duration), AfterValidator(_some_time)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Usd = Annotated[Decimal, BeforeValidator(_money), Field(ge=0)]
-ClockTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+ClockTime = Annotated[str, AfterValidator(_clock_time)]
 Dimension = Literal["tenant", "workflow", "model_tier", "environment"]
 
 
@@ -260,7 +267,7 @@ class Settings(BaseSettings):
     """All of tollbook.toml, with TOLLBOOK_SECTION__KEY from the environment on top."""
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix="TOLLBOOK_", env_nested_delimiter="__"
+        extra="forbid", frozen=True, env_prefix=_ENV_PREFIX, env_nested_delimiter=_ENV_DELIMITER
     )
 
     ledger: LedgerTable = LedgerTable()
@@ -371,8 +378,10 @@ def _mistakes(error: ValidationError) -> Iterator[str]:
 
 def _place(parts: tuple[int | str, ...]) -> str:
     """`budget #2.hard_usd`: entries of a list are counted from 1, as a person would."""
-    named = "".join(f" #{part + 1}" if isinstance(part, int) else f".{part}" for part in parts)
-    return named.removeprefix(".") or "the file"
+    named = [f" #{part + 1}" if isinstance(part, int) else f".{part}" for part in parts if part != "[key]"]
+    variable = _ENV_PREFIX + _ENV_DELIMITER.join(str(part) for part in parts).upper()
+    origin = f" (from the environment: {variable})" if variable in os.environ else ""
+    return ("".join(named).removeprefix(".") or "the file") + origin
 
 
 def _nearest(place: tuple[int | str, ...]) -> str:
