@@ -235,6 +235,7 @@ def _price(billed: pl.DataFrame, quotes: pl.DataFrame) -> pl.DataFrame:
         quoted.with_columns(_meter_tokens())
         .with_columns(_reason().alias("unpriced_reason"))
         .with_columns(_meter_costs())
+        .with_columns(_beyond_the_column().alias("unpriced_reason"))
         .with_columns(*_totals(), *_positions())
         .with_columns(_laid(pl.col(f"end_{name}")).alias(f"laid_{name}") for name in SEGMENTS)
         .with_columns(*_input_split(), *_output_split())
@@ -326,6 +327,23 @@ def _sum(meters: Sequence[Meter], kind: str = "rate") -> pl.Expr:
     return pl.sum_horizontal(*(pl.col(f"{kind}cost_{meter}") for meter in meters), ignore_nulls=False)
 
 
+# DECIMAL(18, 12) holds a million dollars less a picodollar.
+_MOST_PICODOLLARS = 10**18 - 1
+
+
+def _held(cost: pl.Expr) -> pl.Expr:
+    return pl.when(cost <= _MOST_PICODOLLARS).then(cost)
+
+
+def _beyond_the_column() -> pl.Expr:
+    beyond = pl.col("unpriced_reason").is_null() & (_sum(_METERS) > _MOST_PICODOLLARS)
+    return (
+        pl.when(beyond)
+        .then(pl.lit("the cost is over a million dollars"))
+        .otherwise(pl.col("unpriced_reason"))
+    )
+
+
 def _priced(value: pl.Expr) -> pl.Expr:
     return pl.when(pl.col("unpriced_reason").is_null()).then(value)
 
@@ -335,7 +353,7 @@ def _totals() -> list[pl.Expr]:
     return [
         _priced(_sum(_METERS)).alias("cost_usd"),
         _priced(_sum(_METERS)).alias("contracted_cost_usd"),
-        _sum(_METERS, "list").alias("list_cost_usd"),
+        _held(_sum(_METERS, "list")).alias("list_cost_usd"),
         _priced(_sum((Meter.INPUT, Meter.AUDIO_INPUT))).alias("input_cost_usd"),
         _priced(_sum((Meter.CACHE_READ,))).alias("cache_read_cost_usd"),
         _priced(_sum(writes)).alias("cache_write_cost_usd"),

@@ -51,9 +51,12 @@ def test_a_visit_waits_its_turn(ledger_path, holder):
 
 def test_past_the_wait_the_holder_is_named(ledger_path, holder):
     process = holder(30)
-    with pytest.raises(
-        store.LedgerHeldError, match=rf"process {process.pid}\) and did not come free in 0.2 s"
-    ), store.open(ledger_path, wait_s=0.2):
+    with (
+        pytest.raises(
+            store.LedgerHeldError, match=rf"process {process.pid}\) and did not come free in 0.2 s"
+        ),
+        store.open(ledger_path, wait_s=0.2),
+    ):
         pass
 
 
