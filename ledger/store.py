@@ -190,7 +190,7 @@ def _prepare(
     elif version < migrate.LATEST:
         _migrate(connection, file, version, read_only, notice)
     if read_only:
-        connection.execute("SET enable_external_access = false")
+        connection.execute("SET enable_external_access = false; SET lock_configuration = true")
     _check_key(connection, file, key)
 
 

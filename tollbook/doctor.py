@@ -88,7 +88,7 @@ def _ledger(ledger: Ledger, now: datetime, config: Configuration) -> Iterator[Po
             f"from {first:%Y-%m-%d} to {last:%Y-%m-%d}, the newest call {units.duration(age)} ago",
         )
     yield Point(Verdict.OK, "prices", f"{book_version()}, of {units.day(book_date(now))}")
-    yield from _gaps(ledger, now)
+    yield from _gaps(ledger, now, bool(config.settings.tiers))
     rejected = int(str(ledger.rows("SELECT count(*) FROM rejects")[0][0]))
     if rejected:
         yield Point(Verdict.NOTE, "rejects", f"{_count(rejected, 'record')}: `tollbook rejects` lists them")
@@ -99,7 +99,7 @@ def _count(number: object, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _gaps(ledger: Ledger, now: datetime) -> Iterator[Point]:
+def _gaps(ledger: Ledger, now: datetime, has_tiers: bool) -> Iterator[Point]:
     """Unpriced models and unattributed calls of the last 30 days."""
     start = (now - timedelta(days=30)).replace(tzinfo=None)
     for model, reason, count in ledger.rows(
@@ -108,14 +108,16 @@ def _gaps(ledger: Ledger, now: datetime) -> Iterator[Point]:
         [start],
     ):
         yield Point(Verdict.NOTE, "unpriced", f"{model}: {_count(count, 'request')}, {reason}")
-    for name in ("tenant", "workflow", "environment", "model_tier"):
+    for name in ("tenant", "workflow", "environment", *(["model_tier"] if has_tiers else [])):
         missing, total = ledger.rows(
             f"SELECT count(*) FILTER ({name} IS NULL), count(*) FROM requests WHERE ts >= ?", [start]
         )[0]
         share = int(str(missing)) / int(str(total)) if total else 0
         if share > 0:
             verdict = Verdict.NOTE if share > _NOTED_SHARE else Verdict.OK
-            yield Point(verdict, "unattributed", f"{name}: {units.share(share)} of requests, {missing:,}")
+            yield Point(
+                verdict, "unattributed", f"{name}: {units.share(share)} of requests, {missing:,} of {total:,}"
+            )
 
 
 _SELF_CHECKS = {

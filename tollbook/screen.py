@@ -12,6 +12,7 @@ import polars as pl
 from collector.ingest import Summary
 from ledger import units
 from ledger.figures import Incident, IncidentState
+from reports import names
 from tollbook.doctor import Point, Verdict
 from tollbook.jobs import Check
 
@@ -125,7 +126,7 @@ def rejects(frame: pl.DataFrame) -> str:
     if frame.is_empty():
         return "No rejected records."
     rows = [
-        (f"{row['source_file']}:{row['source_line']}", row["reason"], row["excerpt"][:60])
+        (f"{row['source_file']}:{row['source_line']}", row["reason"], names.cut(row["excerpt"], 60))
         for row in frame.iter_rows(named=True)
     ]
     return table(("where", "why", "shape (values masked)"), rows)
