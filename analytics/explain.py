@@ -29,6 +29,7 @@ LABELS = {
 }
 _KNOWN_FOR = timedelta(days=7)
 _FEWEST_CALLS = 3
+_WORTH_TELLING = Decimal("0.05")
 _SMALLEST_SHARE = 0.05
 
 
@@ -73,7 +74,7 @@ def contributors(
         .sort(pl.col("change_usd").abs(), "place", descending=[True, False])
     )
     top = ranked if first is None else ranked.head(first)
-    versions = {} if sizes_current is None else _newest(prompt_changes(sizes_current, current))
+    versions = {} if sizes_current is None else _newest(sizes_current, current)
     reasons = _reasons(top, ranked, split(table), versions)
     return checked(
         top.select(
@@ -101,7 +102,7 @@ def _per_request(side: str, columns: Sequence[str]) -> pl.Expr:
 
 
 def _reasons(
-    top: pl.DataFrame, ranked: pl.DataFrame, by_factor: Floats, versions: Mapping[str, str]
+    top: pl.DataFrame, ranked: pl.DataFrame, by_factor: Floats, versions: Mapping[tuple[str | None, str], str]
 ) -> list[str]:
     found = []
     for row in top.iter_rows(named=True):
@@ -110,7 +111,7 @@ def _reasons(
             pl.col("tenant").eq_missing(pl.lit(row["tenant"])),
             pl.col("workflow").eq_missing(pl.lit(row["workflow"])),
         )
-        found.append(reason(Moved(row, effects, beside, versions.get(row["workflow"] or ""))))
+        found.append(reason(Moved(row, effects, beside, versions.get((row["tenant"], row["workflow"])))))
     return found
 
 
@@ -131,10 +132,12 @@ def sentence(
     versus_label: str,
     contributors: pl.DataFrame,
     factors: pl.DataFrame,
+    prompts: pl.DataFrame | None = None,
 ) -> str:
     """The first line of a report: what the day cost, against plan and before, and what moved it.
 
-    Below 5 % and a dollar, or below 1 %, nothing moved and it says so.
+    Below 5 % and a dollar, or below 1 %, nothing moved and it says so. Of `prompts`, the day's
+    PROMPT_CHANGES, the one that adds most is named from 5 % of the spend before.
     """
     if total is None:
         return f"{units.day(day)}: no request is in the books."
@@ -146,7 +149,8 @@ def sentence(
         return f"{head}; nothing moved: {_beside(change, versus_total)} than {versus_label}."
     joint = ", " if plan is None else "; that is "
     told = f"{head}{joint}{_beside(change, versus_total)} than {versus_label}."
-    return f"{told} {_cause(change, contributors, factors)}".strip()
+    news = "" if prompts is None else _new_prompt(prompts, versus_total)
+    return " ".join(part for part in (told, _cause(change, contributors, factors), news) if part)
 
 
 def _against_plan(total: Decimal, plan: Decimal | None) -> str:
@@ -185,6 +189,21 @@ def _cause(change: Decimal, contributors: pl.DataFrame, factors: pl.DataFrame) -
     return (
         f"The largest part of the {direction} is {top.title}"
         f" ({units.money(top.change_usd, signed=True)}: {top.reason}){_by_factor(change, factors)}."
+    )
+
+
+def _new_prompt(prompts: pl.DataFrame, versus: Decimal) -> str:
+    """The new prompt that adds most to a day, where that is worth a sentence."""
+    known = prompts.drop_nulls("change_usd_per_day").sort("change_usd_per_day", "workflow", descending=True)
+    if known.is_empty():
+        return ""
+    row = known.row(0, named=True)
+    if not versus or row["change_usd_per_day"] / versus < _WORTH_TELLING:
+        return ""
+    before, now = (round(row[name]) for name in ("previous_input_per_request", "input_per_request"))
+    return (
+        f"A new prompt of {row['workflow']} adds {units.money(row['change_usd_per_day'])} a day:"
+        f" {units.tokens(before)} → {units.tokens(now)} input tokens a request."
     )
 
 
@@ -235,5 +254,11 @@ def prompt_changes(sizes: pl.DataFrame, period: Period) -> list[tuple[str, str, 
     return [(workflow, version, aware(seen)) for workflow, version, seen in columns]
 
 
-def _newest(changes: Sequence[tuple[str, str, datetime]]) -> dict[str, str]:
-    return {workflow: version for workflow, version, _ in changes}
+def _newest(sizes: pl.DataFrame, period: Period) -> dict[tuple[str | None, str], str]:
+    """The new version that each tenant of a workflow uses: prompts often name their tenant."""
+    fresh = pl.DataFrame(prompt_changes(sizes, period), ("workflow", "prompt_version", "seen"), orient="row")
+    if fresh.is_empty():
+        return {}
+    used = sizes.join(fresh, on=["workflow", "prompt_version"], how="semi").sort("ts", "prompt_version")
+    last = used.group_by("tenant", "workflow").agg(pl.col("prompt_version").last())
+    return {(tenant, workflow): version for tenant, workflow, version in last.iter_rows()}

@@ -35,8 +35,8 @@ class Group:
 class Change:
     """The new prompt versions of a workflow, oldest first, beside what the same tenants sent before.
 
-    `a_day` is how many requests with them a day has at the pace so far. A side without any priced request
-    of known size is None.
+    `a_day` is how many requests those tenants sent a day before the change. A side without any priced
+    request of known size is None.
     """
 
     workflow: str
@@ -48,7 +48,7 @@ class Change:
 
     @property
     def usd_a_day(self) -> Decimal | None:
-        """What the new prompt adds to a day at this pace."""
+        """What the new prompt adds to a day of as many requests as before."""
         if self.before is None or self.after is None:
             return None
         return ((self.after.usd - self.before.usd) * self.a_day).quantize(_SCALE)
@@ -80,9 +80,15 @@ def _measured(sizes: pl.DataFrame, workflow: str, versions: tuple[str, ...], spa
     own = sizes.filter(pl.col("workflow") == workflow)
     new = sizes_within(own, span).filter(pl.col("prompt_version").is_in(versions))
     earlier = sizes_within(own, Period(span.start - _BEFORE, span.start))
-    before = _group(earlier.join(new, on="tenant", how="semi", nulls_equal=True))
-    hours = max(1.0, (span.end - span.start) / timedelta(hours=1))
-    return Change(workflow, versions, span.start, before, _group(new), round(new.height * 24 / hours))
+    same = earlier.join(new, on="tenant", how="semi", nulls_equal=True)
+    return Change(workflow, versions, span.start, _group(same), _group(new), _a_day(same, span.start))
+
+
+def _a_day(rows: pl.DataFrame, end: datetime) -> int:
+    """Requests a day up to `end`: steadier than the few hours since a change."""
+    times = rows["ts"].sort().head(1).to_list()
+    days = [(naive(end) - first) / timedelta(days=1) for first in times]
+    return round(rows.height / max(1.0, *days)) if days else 0
 
 
 def _group(rows: pl.DataFrame) -> Group | None:
@@ -104,15 +110,9 @@ def table(sizes: pl.DataFrame, period: Period) -> pl.DataFrame:
             naive(change.seen),
             change.before and change.before.tokens,
             change.after and change.after.tokens,
-            _usd(change.before),
-            _usd(change.after),
             change.a_day,
             change.usd_a_day,
         )
         for change in found
     ]
     return checked(pl.DataFrame(rows, PROMPT_CHANGES, orient="row"), PROMPT_CHANGES, "prompt changes")
-
-
-def _usd(group: Group | None) -> Decimal | None:
-    return None if group is None else group.usd.quantize(_SCALE)

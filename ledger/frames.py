@@ -205,8 +205,8 @@ SEGMENT_SPEND = _schema(
 )
 
 # New prompts, one row a change of a workflow: the first of its new versions and how many there are (one a
-# tenant, often). Tokens and dollars of one request, before over the 7 days before with the same tenants;
-# `change_usd_per_day` at the pace since. NULL where a side has no priced request.
+# tenant, often). Tokens of one request, before over the 7 days before with the same tenants;
+# `requests_per_day` before; `change_usd_per_day` at as many. NULL where a side has no priced request.
 PROMPT_CHANGES = _schema(
     {
         "workflow": pl.String,
@@ -215,8 +215,6 @@ PROMPT_CHANGES = _schema(
         "since": UTC,
         "previous_input_per_request": pl.Float64,
         "input_per_request": pl.Float64,
-        "previous_cost_per_request_usd": USD,
-        "cost_per_request_usd": USD,
         "requests_per_day": pl.Int64,
         "change_usd_per_day": USD,
     }

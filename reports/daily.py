@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from ledger import frames, units
-from ledger.figures import DataHealth, Headline, Incident, IncidentState, estimated_share
+from ledger.figures import DataHealth, Headline, Incident, IncidentState, Severity, estimated_share
 from reports import charts, digest, names, tables
 from reports.page import environment
 
@@ -42,7 +43,7 @@ class Daily:
     budgets: pl.DataFrame
     incidents: tuple[Incident, ...]
     health: DataHealth
-    prompt_changes: tuple[str, ...] = ()
+    prompt_changes: pl.DataFrame
 
 
 def render_html(daily: Daily) -> str:
@@ -89,6 +90,7 @@ def render_text(daily: Daily, width: int, color: bool) -> str:
         digest.sentence(daily.sentence, style),
         digest.headlines(daily.headlines, style),
         digest.movers(daily.contributors, daily.versus, style),
+        digest.prompt_changes(daily.prompt_changes, daily.zone, style),
         *(digest.spend(tables.spread(b, 12), style) for b in daily.breakdowns[:1] if b.height),
         digest.budgets(daily.budgets, style),
         digest.incidents(opened, daily.zone, style),
@@ -107,6 +109,7 @@ def _checked(daily: Daily) -> Daily:
         days=frames.checked(daily.days, frames.DAILY, "days"),
         envelopes=frames.checked(daily.envelopes, frames.ENVELOPES, "envelopes"),
         budgets=frames.checked(daily.budgets, frames.BUDGETS, "budgets"),
+        prompt_changes=frames.checked(daily.prompt_changes, frames.PROMPT_CHANGES, "prompt changes"),
     )
 
 
@@ -116,6 +119,11 @@ def _price_age(daily: Daily) -> timedelta | None:
 
 
 def _by_state(incidents: tuple[Incident, ...]) -> tuple[list[Incident], list[Incident]]:
-    """Open incidents and resolved ones, each in the order given."""
-    closed = [incident for incident in incidents if incident.state is IncidentState.RESOLVED]
-    return [incident for incident in incidents if incident not in closed], closed
+    """Open incidents and resolved ones, each with the most urgent first, then the dearest."""
+    ranked = sorted(incidents, key=_urgency)
+    closed = [incident for incident in ranked if incident.state is IncidentState.RESOLVED]
+    return [incident for incident in ranked if incident.state is not IncidentState.RESOLVED], closed
+
+
+def _urgency(incident: Incident) -> tuple[int, Decimal]:
+    return list(Severity).index(incident.severity), -(incident.excess_usd or Decimal(0))

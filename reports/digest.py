@@ -13,7 +13,7 @@ import polars as pl
 from ledger import units
 from ledger.figures import DataHealth, Headline, Incident, estimated_share
 from reports import names, words
-from reports.page import amount, quantity
+from reports.page import amount, moment, quantity, rounded
 from reports.tables import Spread
 
 _HOW_OFTEN = {"day": "daily", "week": "weekly", "month": "monthly"}
@@ -47,11 +47,26 @@ def sentence(text: str, style: Style) -> list[str]:
 
 def headlines(figures: Sequence[Headline], style: Style) -> list[str]:
     """One line a figure: value, plan, change, band."""
-    rows = [(figure.label, units.money(figure.value_usd), _beside(figure)) for figure in figures]
-    return aligned(rows, "<><", style, [figure.over for figure in figures])
+    heads = aligned([(figure.label, units.money(figure.value_usd)) for figure in figures], "<>", style)
+    lines = []
+    for figure, head in zip(figures, heads, strict=True):
+        first, *rest = _flowed(_beside(figure), style.width - names.cells(head) - 2) or [""]
+        block = [f"{head}  {first}".rstrip(), *(" " * (names.cells(head) + 2) + more for more in rest)]
+        lines += [style.paint(line, "over") if figure.over else line for line in block]
+    return lines
 
 
-def _beside(figure: Headline) -> str:
+def _flowed(parts: Sequence[str], width: int) -> list[str]:
+    """Parts set between semicolons, line after line; one that is wider than a line is broken at a space."""
+    text = " ".join(names.clean(part).replace(" ", "\u00a0") + ";" for part in parts).removesuffix(";")
+    wrapped = textwrap.wrap(text, width, break_on_hyphens=False) if width > 0 else []
+    whole = [line.replace("\u00a0", " ") for line in wrapped]
+    return (
+        whole if all(names.cells(line) <= width for line in whole) else textwrap.wrap("; ".join(parts), width)
+    )
+
+
+def _beside(figure: Headline) -> list[str]:
     parts = []
     if figure.plan_usd is not None:
         parts.append(f"plan {units.money(figure.plan_usd)}{' ▲ over' if figure.over else ''}")
@@ -62,22 +77,46 @@ def _beside(figure: Headline) -> str:
         )
     if figure.low_usd is not None and figure.high_usd is not None:
         parts.append(f"forecast {units.money(figure.low_usd)} to {units.money(figure.high_usd)}")
-    return "; ".join([*parts, *([figure.note] if figure.note else [])])
+    return [*parts, *([figure.note] if figure.note else [])]
 
 
 def movers(contributors: pl.DataFrame, versus: str, style: Style) -> list[str]:
-    """The three cells that moved most, each with its reason."""
+    """The three cells that moved most, the reason under each."""
     if not contributors.height:
         return []
-    rows = [
-        (
-            _cell_name(row["tenant"], row["workflow"]),
-            amount(row["change_usd"], signed=True),
-            row["reason"] or "",
+    shown = contributors.head(3).rows(named=True)
+    heads = aligned(
+        [
+            (_cell_name(row["tenant"], row["workflow"]), amount(row["change_usd"], signed=True))
+            for row in shown
+        ],
+        "<>",
+        style,
+    )
+    lines = [style.bold(f"What moved, against {versus} ($)")]
+    for row, head in zip(shown, heads, strict=True):
+        lines += [head, *_indented(row["reason"] or units.UNKNOWN, style)]
+    return lines
+
+
+def prompt_changes(changed: pl.DataFrame, zone: ZoneInfo, style: Style) -> list[str]:
+    """The new prompts of the last week, two lines each; nothing where no prompt changed."""
+    lines = []
+    for row in changed.head(5).iter_rows(named=True):
+        before, now = (rounded(row[name]) for name in ("previous_input_per_request", "input_per_request"))
+        lines.append(names.cut(f"{row['workflow']}, since {moment(row['since'], zone)}", style.width))
+        requests, usd = (
+            units.tokens(row["requests_per_day"]),
+            units.money(row["change_usd_per_day"], signed=True),
         )
-        for row in contributors.head(3).iter_rows(named=True)
-    ]
-    return [style.bold(f"What moved, against {versus} ($)"), *aligned(rows, "<><", style)]
+        lines += _indented(
+            f"{before} → {now} input tokens a request, {requests} requests a day: {usd} a day", style
+        )
+    return [style.bold("Prompt changes of the last 7 days"), *lines] if lines else []
+
+
+def _indented(text: str, style: Style) -> list[str]:
+    return textwrap.wrap(names.clean(text), style.width, initial_indent="  ", subsequent_indent="  ")
 
 
 def spend(spread: Spread, style: Style) -> list[str]:
@@ -92,8 +131,12 @@ def spend(spread: Spread, style: Style) -> list[str]:
         style.bold(f"Spend by {heading[0].lower()}"),
         *aligned(rows, "<>>>>", style),
         style.paint(f"of which estimated {units.money(total['estimated_cost_usd'])}", "dim"),
-        style.paint(f"Unpriced requests: {units.tokens(total['unpriced_requests'])}, cost unknown", "dim"),
+        style.paint(_unpriced(total["unpriced_requests"]), "dim"),
     ]
+
+
+def _unpriced(requests: int) -> str:
+    return f"Unpriced requests: {units.tokens(requests)}, cost unknown" if requests else "Unpriced: none"
 
 
 def _figures(frame: pl.DataFrame) -> list[tuple[str, str, str, str]]:
@@ -151,7 +194,7 @@ def incidents(opened: Sequence[Incident], zone: ZoneInfo, style: Style) -> list[
             f"{names.clean(incident.summary)}; since {units.instant(incident.since, zone)}, {incident.state}"
         )
         lines.append(style.paint(names.cut(head, style.width), mark.tone))
-        lines += textwrap.wrap(what, style.width, initial_indent="  ", subsequent_indent="  ")
+        lines += _indented(what, style)
     return lines
 
 
@@ -174,6 +217,8 @@ def health(data: DataHealth, zone: ZoneInfo, style: Style) -> list[str]:
 
 
 def _cell_name(tenant: str | None, workflow: str | None) -> str:
+    if tenant is None and workflow is None:
+        return names.UNATTRIBUTED
     return f"{tenant or names.UNATTRIBUTED} / {workflow or names.UNATTRIBUTED}"
 
 

@@ -43,6 +43,8 @@ def environment() -> jinja2.Environment:
         "segment": words.segment,
         "dimension": words.dimension,
         "state": words.state,
+        "rule": words.rule,
+        "value_of": lambda name, dimension: words.value(dimension, name),
         "bar": marks.bar,
         "sparkline": marks.sparkline,
     }

@@ -19,11 +19,16 @@ _SUMMED = (
     "unpriced_requests",
     "estimated_cost_usd",
 )
+# Every request has an outcome: a line for requests without one would only raise questions.
+_ALWAYS_KNOWN = ("status",)
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A breakdown ready to print: frames of one row each but `rows`; `others` is empty where all fit."""
+    """A breakdown ready to print: frames of one row each but `rows`.
+
+    `others` is empty where all fit, `unattributed` where a dimension is known of every request.
+    """
 
     dimension: str
     total: pl.DataFrame
@@ -45,7 +50,7 @@ def spread(breakdown: pl.DataFrame, keep: int) -> Spread:
         rows=named.head(keep),
         others=footing(left_off).head(min(1, left_off.height)),
         others_count=left_off.height,
-        unattributed=nameless.head(1) if nameless.height else _nothing(breakdown),
+        unattributed=nameless.head(1) if nameless.height or _always_known(breakdown) else _nothing(breakdown),
     )
 
 
@@ -60,6 +65,10 @@ def footing(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(
         pl.when(pl.col(name).is_not_null().any()).then(pl.col(name).sum()).alias(name) for name in summed
     ).head(1)
+
+
+def _always_known(breakdown: pl.DataFrame) -> bool:
+    return breakdown["dimension"][0] in _ALWAYS_KNOWN
 
 
 def _nothing(breakdown: pl.DataFrame) -> pl.DataFrame:

@@ -42,6 +42,20 @@ DIMENSIONS = {
     "model": "Model",
     "provider": "Provider",
     "service_tier": "Service tier",
+    "status": "Outcome",
+}
+
+OUTCOMES = {"ok": "Answered", "error": "Failed", "cancelled": "Cancelled"}
+
+RULES = {
+    "budget": "budget",
+    "budget_burn": "budget used too fast",
+    "dollar_excess": "spend above usual",
+    "envelope": "outside its envelope",
+    "prompt_change": "new prompt",
+    "collector_stale": "no new data",
+    "unattributed": "spend without a tenant",
+    "unpriced": "requests without a price",
 }
 
 STATES = {
@@ -67,6 +81,16 @@ def segment(name: str) -> str:
 def dimension(name: str) -> str:
     """The reader's word for a dimension."""
     return DIMENSIONS.get(name, name.replace("_", " ").capitalize())
+
+
+def value(dimension: str, name: str | None) -> str | None:
+    """A value of a dimension as readers see it: names stay as they are, outcomes are words."""
+    return OUTCOMES.get(name, name) if name is not None and dimension == "status" else name
+
+
+def rule(name: str) -> str:
+    """What a rule of the checks looks for, in a few words."""
+    return RULES.get(name, name.replace("_", " "))
 
 
 def state(name: str) -> Mark:

@@ -19,7 +19,7 @@ from alerts.channels import build
 from alerts.evaluation import Evaluation, evaluate
 from alerts.incidents import ChangeKind
 from alerts.outbox import DeliveryReport, deliver
-from analytics import attribution, budget, explain, forecast, period, variance
+from analytics import attribution, budget, explain, forecast, period, prompts, variance
 from analytics.books import Books
 from analytics.detectors import DETECTORS
 from analytics.period import Period
@@ -37,7 +37,7 @@ from tollbook.config import Configuration, SourceTable
 
 Visit = Callable[[], AbstractContextManager[Ledger]]
 
-BREAKDOWNS = ("tenant", "workflow", "model_tier", "environment")
+BREAKDOWNS = ("tenant", "workflow", "model_tier", "environment", "status")
 _TREND_DAYS = 30
 # A detector compares with 28 days before the longest window, and with its own worst of 7 days.
 _HISTORY = timedelta(days=36)
@@ -199,25 +199,27 @@ def daily_of(ledger: Ledger, config: Configuration, day: date, now: datetime) ->
     first = day - timedelta(days=_TREND_DAYS - 1)
     start = min(period.day(first, zone).start, period.month(day, zone).start, today.end - _HISTORY)
     rollup = queries.rollup(ledger, start, min(today.end, now))
-    week = queries.sizes(ledger, today.start - timedelta(days=8), min(today.end, now))
-    sizes = week.filter(pl.col("ts") >= _naive(today.start))
+    two_weeks = queries.sizes(ledger, today.start - timedelta(days=15), min(today.end, now))
+    sizes = two_weeks.filter(pl.col("ts") >= _naive(today.start))
     plan = day_plan(parts.budgets(settings), day, zone)
     facts = _Facts(rollup, sizes, today, before, plan, config, now)
     factors = explain.factors(rollup, today, before)
-    contributors = explain.contributors(rollup, today, before, week)
+    contributors = explain.contributors(rollup, today, before, two_weeks)
     versus = f"{day - timedelta(days=1):%a} {(day - timedelta(days=1)).day} {day - timedelta(days=1):%b}"
     envelopes = variance.envelopes(sizes, parts.envelopes(settings))
     states = budget.states(
         rollup, parts.budgets(settings), _still_on(today, now), zone, queries.last_data(ledger, now)
     )
     spent, earlier = _spent(rollup, today), _spent(rollup, before)
+    changed = prompts.table(two_weeks, Period(today.end - timedelta(days=7), min(today.end, now)))
+    news = changed.filter(pl.col("since") >= _naive(today.start))
     return Daily(
         day=day,
         zone=zone,
         period_start=today.start,
         period_end=today.end,
         as_of=now,
-        sentence=explain.sentence(day, spent, plan, earlier, versus, contributors, factors),
+        sentence=explain.sentence(day, spent, plan, earlier, versus, contributors, factors, news),
         headlines=_headlines(facts, envelopes, versus),
         versus=versus,
         factors=factors,
@@ -231,7 +233,7 @@ def daily_of(ledger: Ledger, config: Configuration, day: date, now: datetime) ->
         budgets=states,
         incidents=tuple(book.load_all(ledger, today.start)),
         health=queries.health(ledger, today.start, today.end, now, book_version(), book_date(now)),
-        prompt_changes=_prompt_changes(week, today, config),
+        prompt_changes=changed,
     )
 
 
@@ -318,14 +320,6 @@ def _outside_headline(facts: _Facts, envelopes: pl.DataFrame) -> Headline:
         label="Outside envelopes",
         value_usd=variance.outside_usd(envelopes) if declared else None,
         note=f"{money(uncovered)} of spend has no envelope" if declared else "no envelope declared",
-    )
-
-
-def _prompt_changes(week: pl.DataFrame, today: Period, config: Configuration) -> tuple[str, ...]:
-    changes = explain.prompt_changes(week, today)
-    return tuple(
-        f"{workflow}: new prompt version {version[:7]} since {seen.astimezone(config.zone):%H:%M}"
-        for workflow, version, seen in changes
     )
 
 

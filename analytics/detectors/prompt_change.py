@@ -49,7 +49,7 @@ def _finding(books: Books, change: Change, before: Group, after: Group, usd_a_da
             f" {units.money(usd_a_day, signed=True)} a day"
         ),
         why=(
-            f"{after.requests:,} requests so far, {change.a_day:,} a day at this pace",
+            f"{after.requests:,} requests so far; {change.a_day:,} a day before the change",
             f"{_each(before)} → {_each(after)} a request",
         ),
     )

@@ -157,6 +157,14 @@ def budgets() -> pl.DataFrame:
     return pl.DataFrame([row, tokens], schema=frames.BUDGETS)
 
 
+def prompt_changes() -> pl.DataFrame:
+    rows = [
+        ("triage", "9c1f00d5", 2, datetime(2026, 3, 18, 8), 900.4, 1400.6, 40, Decimal("2.5")),
+        ("summary", "0badcafe", 1, datetime(2026, 3, 13, 12), None, 310.0, 3, None),
+    ]
+    return pl.DataFrame(rows, schema=frames.PROMPT_CHANGES, orient="row")
+
+
 def incident() -> Incident:
     return Incident(
         incident_id="inc-1",
@@ -245,7 +253,7 @@ def daily(days: pl.DataFrame, factors: pl.DataFrame) -> Daily:
         budgets=budgets(),
         incidents=(incident(),),
         health=health(),
-        prompt_changes=("triage: version 9c1 since 09:00",),
+        prompt_changes=prompt_changes(),
     )
 
 
@@ -292,5 +300,5 @@ def nothing(daily: Daily) -> Daily:
         budgets=frames.empty(frames.BUDGETS),
         incidents=(),
         health=zero,
-        prompt_changes=(),
+        prompt_changes=frames.empty(frames.PROMPT_CHANGES),
     )

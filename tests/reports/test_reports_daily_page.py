@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from ledger import frames
-from ledger.figures import Headline, IncidentState
+from ledger.figures import Headline, IncidentState, Severity
 from reports import daily as daily_report
 from reports.registry import REPORTS
 
@@ -114,7 +114,7 @@ def test_a_hostile_name_is_text_everywhere(daily, make_breakdown, name):
         budgets=daily.budgets.with_columns(budget=pl.lit(name), state=pl.lit(name)),
         incidents=(dataclasses.replace(daily.incidents[0], summary=name, why=(name,), note=name),),
         health=dataclasses.replace(daily.health, reject_reasons=((name, 1),), price_book=name),
-        prompt_changes=(name,),
+        prompt_changes=daily.prompt_changes.with_columns(workflow=pl.lit(name), version=pl.lit(name)),
     )
     page = daily_report.render_html(hostile)
     tags = {tag for tag, _ in outline(page).tags}
@@ -140,6 +140,39 @@ def test_a_chinese_name_is_printed_as_it_is(daily, make_breakdown):
 def test_unattributed_is_a_row_even_where_everything_has_a_value(daily):
     page = daily_report.render_html(dataclasses.replace(daily, breakdowns=daily.breakdowns[1:]))
     assert page.count('<span class="none">Unattributed</span></th><td>0<span') == 1
+
+
+def test_outcomes_are_words_without_a_row_for_requests_without_one(daily, make_breakdown):
+    outcomes = make_breakdown("status", [("ok", "11", "9", 0.9), ("error", "1", "1", 0.1)])
+    page = text_of(daily_report.render_html(dataclasses.replace(daily, breakdowns=(outcomes,))))
+    assert "By outcome" in page
+    assert re.search(r"Total 12\.00 .* Answered 11\.00 .* Failed 1\.00 ", page)
+    assert "Unattributed 0" not in page
+
+
+def test_a_breakdown_without_unpriced_requests_says_none(daily):
+    page = daily_report.render_html(dataclasses.replace(daily, breakdowns=daily.breakdowns[1:]))
+    assert "Unpriced: none" in page
+
+
+def test_prompt_changes_say_what_they_add_to_a_day(daily):
+    page = text_of(daily_report.render_html(daily))
+    assert "triage 9c1f00d5 and 1 more, by tenant 2026-03-18 09:00 900 1,401 40 +2.50" in page
+
+
+def test_the_most_urgent_incident_comes_first(daily):
+    incident = daily.incidents[0]
+    ranks = [
+        (Severity.INFO, "90"),
+        (Severity.PAGE, "3"),
+        (Severity.TICKET, "50"),
+        (Severity.PAGE, "7"),
+    ]
+    incidents = tuple(
+        dataclasses.replace(incident, severity=severity, excess_usd=Decimal(usd)) for severity, usd in ranks
+    )
+    page = daily_report.render_html(dataclasses.replace(daily, incidents=incidents))
+    assert re.findall(r'class="usd">\$(\d+)', page) == ["7", "3", "50", "90"]
 
 
 def test_each_breakdown_says_what_is_estimated_and_what_is_unpriced(daily):
@@ -173,7 +206,7 @@ def test_the_largest_page_stays_under_300_kilobytes(daily, make_breakdown):
             budgets=pl.concat([daily.budgets] * 500),
             envelopes=pl.concat([daily.envelopes] * 500),
             incidents=daily.incidents * 500,
-            prompt_changes=("x" * 200,) * 500,
+            prompt_changes=pl.concat([daily.prompt_changes] * 250),
         )
     )
     assert len(page.encode()) < 300_000
