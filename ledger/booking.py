@@ -72,9 +72,10 @@ def _reported(columns: Sequence[str]) -> pl.Expr:
 
 
 def _missing_output() -> pl.Expr:
-    """Input was billed and something was answered, but the log was cut before its output count."""
+    """A stream was cut before its output count. A whole answer without one is as the provider bills it."""
     return (
-        _reported(INPUT_BUCKETS)
+        pl.col("streamed").fill_null(False)
+        & _reported(INPUT_BUCKETS)
         & pl.col("output_tokens").is_null()
         & (pl.col("counted_output_tokens").fill_null(0) > 0)
     )

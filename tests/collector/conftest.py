@@ -24,6 +24,32 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOLLBOOK_KEY", "00" * 32)
 
 
+# `billed` takes cache writes from the `cache_creation` breakdown, which with server-side web search covers
+# the first turn only, while `cache_creation_input_tokens` is the sum that Anthropic bills. In 1845 the second
+# turn reads back exactly the 12,016 tokens that the breakdown says the first one wrote; the total is 20,718.
+WRITES_OF_LATER_TURNS = {1199, 1200, 1201, 1202, 1207, 1208, 1209, 1210, 1844, 1845, 1846, 1847}
+
+
+def thinking(row) -> int | None:
+    return (row["usage"].get("output_tokens_details") or {}).get("thinking_tokens")
+
+
+def corrected(row) -> dict[str, int | None]:
+    """Give the bill of a row, corrected where the provider's own usage proves it incomplete."""
+    bill = dict(row["billed"])
+    if row["id"] in WRITES_OF_LATER_TURNS:
+        bill["cache_write_tokens"] = row["usage"]["cache_creation_input_tokens"]
+    if row["api"] == "anthropic.messages":
+        # Anthropic's breakdown of the output is left out of `billed`; it is a part, so no total moves.
+        bill["reasoning_tokens"] = thinking(row)
+    return bill
+
+
+@pytest.fixture(scope="session")
+def corrected_bill() -> Callable[..., dict[str, int | None]]:
+    return corrected
+
+
 @dataclass(frozen=True)
 class Books:
     """A ledger in a folder, and the log files that go into it."""

@@ -22,6 +22,7 @@ CUT_STREAM = {
     "input_tokens": 50,
     "cache_read_tokens": 30,
     "usage_json": "{}",
+    "streamed": True,
     "counted_input_tokens": 70,
     "counted_output_tokens": 12,
     "count_method": "calibrated",
@@ -78,6 +79,11 @@ def test_the_output_of_a_cut_stream_is_estimated_and_paid(records):
 
 def test_input_buckets_without_any_answer_stay_as_reported(records):
     row = booked(records, {**CUT_STREAM, "counted_output_tokens": 0})
+    assert (row["usage_source"], row["output_tokens"]) == ("reported", None)
+
+
+def test_a_whole_answer_without_an_output_count_stays_as_reported(records):
+    row = booked(records, {**CUT_STREAM, "streamed": False})
     assert (row["usage_source"], row["output_tokens"]) == ("reported", None)
 
 
