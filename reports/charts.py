@@ -137,7 +137,7 @@ def _cascade(factors: pl.DataFrame, beside: bool) -> list[Spec]:
             "rule_bottom": row + rule_bottom,
             "middle": row + 0.5,
             "over": row + 0.27,
-            "name": names.cut(label, 34),
+            "name": names.cut(label, 40),
             "text": units.money(change, signed=True),
             "ink": _step_ink(change, whole=row == factors.height),
         }

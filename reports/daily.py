@@ -12,7 +12,7 @@ import polars as pl
 
 from ledger import frames, units
 from ledger.figures import DataHealth, Headline, Incident, IncidentState, Severity, estimated_share
-from reports import charts, digest, names, tables
+from reports import charts, digest, tables
 from reports.page import environment
 
 _VALUES_SHOWN = 20
@@ -64,6 +64,7 @@ def render_html(daily: Daily) -> str:
                 tables.spread(breakdown, _VALUES_SHOWN) for breakdown in daily.breakdowns if breakdown.height
             ],
             contributors_total=tables.footing(daily.contributors),
+            envelopes=tables.over_first(daily.envelopes),
             segments=tables.dearest_first(daily.segments),
             segments_total=tables.footing(daily.segments),
             spend_charts=[charts.daily_spend(daily.days, daily.day, w) for w in charts.SIZES],
@@ -86,7 +87,7 @@ def render_text(daily: Daily, width: int, color: bool) -> str:
     where = f"{units.day(daily.day)}, {daily.zone.key}; US dollars, booked"
     opened, _ = _by_state(daily.incidents)
     blocks = (
-        [style.bold(names.cut(f"Daily report: {where}", style.width)), style.rule()],
+        [*map(style.bold, digest.sentence(f"Daily report: {where}", style)), style.rule()],
         digest.sentence(daily.sentence, style),
         digest.headlines(daily.headlines, style),
         digest.movers(daily.contributors, daily.versus, style),

@@ -41,7 +41,7 @@ class Style:
 
 
 def sentence(text: str, style: Style) -> list[str]:
-    """The report's first sentence, wrapped."""
+    """A sentence, wrapped."""
     return textwrap.wrap(names.clean(text), style.width)
 
 

@@ -59,6 +59,14 @@ def dearest_first(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.sort("cost_usd", descending=True, nulls_last=True, maintain_order=True)
 
 
+def over_first(envelopes: pl.DataFrame) -> pl.DataFrame:
+    """ENVELOPES with those that were left first, dearest first; the others in the order given."""
+    is_over = pl.col("state") == "over"
+    return envelopes.sort(
+        is_over, pl.when(is_over).then("variance_usd"), descending=True, nulls_last=True, maintain_order=True
+    )
+
+
 def footing(frame: pl.DataFrame) -> pl.DataFrame:
     """One row that adds up the columns that add up; a column without any known value stays unknown."""
     summed = [name for name in _SUMMED if name in frame.columns]

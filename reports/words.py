@@ -48,10 +48,13 @@ DIMENSIONS = {
 OUTCOMES = {"ok": "Answered", "error": "Failed", "cancelled": "Cancelled"}
 
 RULES = {
-    "budget": "budget",
+    "budget_hard": "over its hard limit",
+    "budget_soft": "over its soft limit",
     "budget_burn": "budget used too fast",
     "dollar_excess": "spend above usual",
-    "envelope": "outside its envelope",
+    "envelope_input": "outside its input envelope",
+    "envelope_output": "outside its output envelope",
+    "envelope_cost": "outside its cost envelope",
     "prompt_change": "new prompt",
     "collector_stale": "no new data",
     "unattributed": "spend without a tenant",

@@ -3,11 +3,13 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import explain, period
 from analytics.attribution import total_usd, usd_sum
+from ledger.frames import PROMPT_CHANGES
 
 ZONE = ZoneInfo("UTC")
 TODAY = period.day(date(2026, 10, 2), ZONE)
@@ -159,6 +161,17 @@ def test_a_grown_prompt_names_its_new_version(rollup_frame, sizes_frame) -> None
     ]
 
 
+def test_each_tenant_is_told_its_own_new_version(rollup_frame, sizes_frame) -> None:
+    grown = {"requests": 10, "input_tokens": 2000, "seg_system": 2000}
+    small = {"requests": 10, "input_tokens": 1000, "seg_system": 1000}
+    rollup = rollup_frame(
+        [side for name in "ab" for side in (before(tenant=name, **small), today(tenant=name, **grown))]
+    )
+    uses = [{"ts": TODAY.start, "tenant": name, "prompt_version": f"of-{name}"} for name in "ab"] * 3
+    sizes = sizes_frame([{"ts": BEFORE.start}, *uses])
+    assert [reason.split()[-1] for reason in reasons(rollup, sizes_current=sizes)] == ["of-a", "of-b"]
+
+
 def test_more_traffic_says_how_many_times(rollup_frame) -> None:
     rollup = rollup_frame(
         [before(requests=400, input_tokens=4000), today(requests=1240, input_tokens=12_400)]
@@ -218,7 +231,7 @@ def test_the_largest_mover_comes_first_and_the_rest_is_cut(rollup_frame) -> None
     assert frame["input_per_request"].to_list() == [None, 100.0]
 
 
-def told(rollup: pl.DataFrame, plan: str | None = None) -> str:
+def told(rollup: pl.DataFrame, plan: str | None = None, prompts: pl.DataFrame | None = None) -> str:
     return explain.sentence(
         date(2026, 10, 2),
         total_usd(rollup, TODAY),
@@ -227,7 +240,26 @@ def told(rollup: pl.DataFrame, plan: str | None = None) -> str:
         "Thu 1 Oct 2026",
         explain.contributors(rollup, TODAY, BEFORE),
         explain.factors(rollup, TODAY, BEFORE),
+        prompts,
     )
+
+
+def new_prompt(usd: str | None) -> pl.DataFrame:
+    row = ("bot", "v2", 1, TODAY.start.replace(tzinfo=None), 1200.4, 9500.0, 60, usd and Decimal(usd))
+    return pl.DataFrame([row], schema=PROMPT_CHANGES, orient="row")
+
+
+def test_the_sentence_names_a_new_prompt_that_adds_a_twentieth(rollup_frame) -> None:
+    rollup = rollup_frame([before(input_tokens=20_000), today(input_tokens=41_000)])
+    assert told(rollup, prompts=new_prompt("1")).endswith(
+        "A new prompt of bot adds $1.00 a day: 1,200 → 9,500 input tokens a request."
+    )
+
+
+@pytest.mark.parametrize("usd", ["0.99", "-5", None])
+def test_the_sentence_keeps_quiet_of_a_new_prompt_that_adds_little(rollup_frame, usd) -> None:
+    rollup = rollup_frame([before(input_tokens=20_000), today(input_tokens=41_000)])
+    assert told(rollup, prompts=new_prompt(usd)) == told(rollup)
 
 
 def test_the_sentence_names_the_cell_behind_the_rise(rollup_frame) -> None:

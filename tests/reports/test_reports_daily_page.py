@@ -175,6 +175,20 @@ def test_the_most_urgent_incident_comes_first(daily):
     assert re.findall(r'class="usd">\$(\d+)', page) == ["7", "3", "50", "90"]
 
 
+def test_envelopes_that_were_left_come_first(daily):
+    rows = [("within", "9"), ("over", "1"), ("over", "2")]
+    each = [
+        daily.envelopes.with_columns(
+            workflow=pl.lit(f"flow-{usd}"),
+            state=pl.lit(state),
+            variance_usd=pl.lit(Decimal(usd), dtype=frames.USD),
+        )
+        for state, usd in rows
+    ]
+    page = daily_report.render_html(dataclasses.replace(daily, envelopes=pl.concat(each)))
+    assert re.findall(r"<bdi>(flow-\d)", page) == ["flow-2", "flow-1", "flow-9"]
+
+
 def test_each_breakdown_says_what_is_estimated_and_what_is_unpriced(daily):
     page = text_of(
         daily_report.render_html(dataclasses.replace(daily, segments=frames.empty(frames.SEGMENT_SPEND)))

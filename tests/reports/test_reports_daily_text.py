@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
+import polars as pl
 import pytest
 
 from reports import names
@@ -29,6 +30,26 @@ def test_columns_stay_aligned_beside_wide_characters(daily, make_breakdown):
     lines = render_text(dataclasses.replace(daily, breakdowns=(mixed,)), 80, color=False).splitlines()
     table = [line for line in lines if line.startswith(("客服", "acme  "))]
     assert len({names.cells(line) for line in table}) == 1
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_no_number_of_a_headline_is_cut(daily, width):
+    text = render_text(daily, width, color=False)
+    assert "…" not in text.partition("What moved")[0]
+    for part in ("+$2.00 (+20 %) vs Tue 17 Mar;", "forecast $300.00 to $340.00"):
+        assert part in text
+
+
+def test_a_reason_is_told_whole_on_lines_of_its_own(daily):
+    reason = "retrieved context 703 → 14,591 tokens a request since version 9c1f00d5 of the prompt"
+    told = daily.contributors.with_columns(reason=pl.lit(reason))
+    lines = render_text(dataclasses.replace(daily, contributors=told), 60, color=False).splitlines()
+    first = lines.index("acme / triage  +2.00") + 1
+    assert " ".join(line.strip() for line in lines[first : first + 2]) == reason
+
+
+def test_a_day_without_a_new_prompt_has_no_block_for_it(nothing):
+    assert "Prompt changes" not in render_text(nothing, 80, color=False)
 
 
 def test_colour_is_only_written_where_asked_for(daily):
