@@ -52,6 +52,7 @@ def test_numbers_of_any_size_are_no_obstacle():
 
 def record() -> dict[str, object]:
     said = {"role": "user", "name": "ann", "content": [{"type": "text", "text": CANARY}]}
+    schema = {"properties": {"q": {"description": CANARY}}}
     call = {
         "id": "call_1",
         "type": "function",
