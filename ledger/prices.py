@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.metadata import version as installed_version
 from typing import TYPE_CHECKING
 
@@ -138,6 +138,7 @@ class PriceKey:
     whole_day: bool = True
 
 
+@cache
 def book_version() -> str:
     """The price book in use, with its version."""
     return f"genai-prices {installed_version('genai-prices')}"
