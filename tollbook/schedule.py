@@ -8,13 +8,14 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from types import FrameType
 from typing import cast
+from zoneinfo import ZoneInfo
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
@@ -197,7 +198,7 @@ def run(config: Configuration, visit: Visit, clock: Clock) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    scheduler = _scheduler(config)
+    scheduler = _scheduler()
     _add_jobs(scheduler, Shift(config, visit, clock, stopping, scheduler))
     scheduler.start()
     logs.get().info("running", pid=os.getpid(), sources=len(config.settings.source))
@@ -207,12 +208,13 @@ def run(config: Configuration, visit: Visit, clock: Clock) -> None:
     logs.get().info("stopped")
 
 
-def _scheduler(config: Configuration) -> BackgroundScheduler:
+def _scheduler() -> BackgroundScheduler:
     # One worker: jobs share one ledger file, and a report should follow the ingest it waits for.
     return BackgroundScheduler(
         executors={"default": ThreadPoolExecutor(1)},
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": _GRACE_S},
-        timezone=config.zone,
+        # In a zone with clock changes, an hour of local times would come before the one it follows.
+        timezone=UTC,
     )
 
 
@@ -232,13 +234,33 @@ def _add_jobs(scheduler: BackgroundScheduler, shift: Shift) -> None:
 
 
 def _every(span: timedelta) -> IntervalTrigger:
-    return IntervalTrigger(seconds=max(_AT_LEAST_S, int(span.total_seconds())))
+    return IntervalTrigger(seconds=max(_AT_LEAST_S, int(span.total_seconds())), timezone=UTC)
 
 
-def report_trigger(config: Configuration) -> CronTrigger:
-    """Every day at the report's hour in the reporting zone."""
-    hour, minute = config.settings.report.daily.at.split(":")
-    return CronTrigger(hour=int(hour), minute=int(minute), timezone=config.zone)
+class Daily(BaseTrigger):  # type: ignore[misc]
+    """Once a day at a time in a zone: the first of two where clocks go back, later where it is skipped.
+
+    The scheduler's own cron trigger never returns in the night on which clocks go back.
+    """
+
+    def __init__(self, at: time, zone: ZoneInfo) -> None:
+        self._at, self._zone = at, zone
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
+        """The next moment after the previous one and not before now, in UTC."""
+        today = now.astimezone(self._zone).date()
+        days = (today + timedelta(days=count) for count in range(3))
+        moments = (datetime.combine(day, self._at, self._zone).astimezone(UTC) for day in days)
+        return next(each for each in moments if _is_next(each, previous, now))
+
+
+def _is_next(moment: datetime, previous: datetime | None, now: datetime) -> bool:
+    return moment >= now and (previous is None or moment > previous)
+
+
+def report_trigger(config: Configuration) -> Daily:
+    """Every day at the report's time of day in the reporting zone."""
+    return Daily(time.fromisoformat(config.settings.report.daily.at), config.zone)
 
 
 def _report_is_due_today(config: Configuration, now: datetime) -> bool:
