@@ -39,7 +39,13 @@ def _as_logged(call: Call) -> Request:
         return FORMATS["litellm"].read(proxy.record(call, Billed(0, 0), Random(0)))
     api = wire.APIS[call.cell.wire]
     bodies = {"request": api.request(call), "response": api.response(call, None, Random(0))}
-    return FORMATS["pair"].read({"url": api.url, "model": call.cell.model, **bodies})
+    return FORMATS["pair"].read(
+        {
+            "url": api.url.format(model=call.cell.model, method="generateContent"),
+            "model": call.cell.model,
+            **bodies,
+        }
+    )
 
 
 def _unseen(rng: Random) -> Billed:

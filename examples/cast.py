@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 from examples.shapes import Cell, Route, Wire
 
 LAST_DAY = date(2026, 10, 30)
-PROMPT_CHANGE = date(2026, 10, 28)
+PROMPT_CHANGE = datetime(2026, 10, 30, 8, tzinfo=UTC)
 RUNAWAY_TENANT = "acme-robotics"
 RUNAWAY_WORKFLOW = "research-agent"
 HOUSE_MODEL = "house-llama-70b"
@@ -20,28 +20,28 @@ OPUS = "claude-opus-4-5-20251101"
 _G, _L = Route.GATEWAY, Route.LITELLM
 
 CELLS = (
-    Cell("acme-robotics", "support-bot", "gpt-5.5", Wire.CHAT, _G, 13, "office"),
-    Cell("acme-robotics", "code-assistant", OPUS, Wire.MESSAGES, _G, 24, "office"),
-    Cell("acme-robotics", "research-agent", GRAND, Wire.MESSAGES, _G, 20, "office"),
-    Cell("blue-heron-bank", "contract-review", "gpt-5.5", Wire.CHAT, _L, 32, "office", redacted=True),
+    Cell("acme-robotics", "support-bot", "gpt-5.5", Wire.CHAT, _G, 18, "office"),
+    Cell("acme-robotics", "code-assistant", GRAND, Wire.MESSAGES, _G, 18, "office"),
+    Cell("acme-robotics", "research-agent", GRAND, Wire.MESSAGES, _G, 15, "office"),
+    Cell("blue-heron-bank", "contract-review", "gpt-5.5", Wire.CHAT, _L, 62, "office", redacted=True),
     Cell("blue-heron-bank", "ticket-triage", "gpt-4.1-mini", Wire.CHAT, _L, 12, "office"),
     Cell("blue-heron-bank", "research-agent", SONNET, Wire.CHAT, _L, 6, "office"),
-    Cell("lumen-travel", "support-bot", "gpt-5.5", Wire.CHAT, _G, 20, "evening"),
-    Cell("lumen-travel", "ticket-triage", "gpt-4.1-mini", Wire.CHAT, _G, 20, "evening"),
-    Cell("lumen-travel", "product-search", "text-embedding-3-small", Wire.EMBEDDINGS, _G, 25, "evening"),
-    Cell("nordwind-logistik", "support-bot", "gpt-5.5", Wire.CHAT, _G, 10, "office", lang="de"),
+    Cell("lumen-travel", "support-bot", "gpt-5.5", Wire.CHAT, _G, 22, "evening"),
+    Cell("lumen-travel", "ticket-triage", "gpt-4.1-mini", Wire.CHAT, _G, 16, "evening"),
+    Cell("lumen-travel", "product-search", "text-embedding-3-small", Wire.EMBEDDINGS, _G, 18, "evening"),
+    Cell("nordwind-logistik", "support-bot", "gpt-5.5", Wire.CHAT, _G, 12, "office", lang="de"),
     Cell("nordwind-logistik", "ticket-triage", "gpt-5-mini", Wire.CHAT, _G, 18, "office", lang="de"),
-    Cell("nordwind-logistik", "meeting-notes", "gpt-5-mini", Wire.RESPONSES, _G, 10, "office", lang="de"),
-    Cell("pinecrest-clinic", "support-bot", "gpt-5.5", Wire.CHAT, _G, 9, "office"),
+    Cell("nordwind-logistik", "meeting-notes", "gpt-5-mini", Wire.RESPONSES, _G, 8, "office", lang="de"),
+    Cell("pinecrest-clinic", "support-bot", "gpt-5.5", Wire.CHAT, _G, 12, "office"),
     Cell("pinecrest-clinic", "meeting-notes", HAIKU, Wire.MESSAGES, _G, 12, "office"),
     Cell("pinecrest-clinic", "ticket-triage", "gpt-4.1-mini", Wire.CHAT, _G, 12, "office"),
-    Cell("pinecrest-clinic", "ticket-triage", HOUSE_MODEL, Wire.CHAT, _G, 0.5, "office"),
+    Cell("pinecrest-clinic", "ticket-triage", HOUSE_MODEL, Wire.CHAT, _G, 4, "office"),
     Cell("quill-press", "product-copy", "gemini-2.5-flash", Wire.CHAT, _L, 14, "office"),
-    Cell("quill-press", "code-assistant", GRAND, Wire.CHAT, _L, 12, "office"),
+    Cell("quill-press", "code-assistant", OPUS, Wire.CHAT, _L, 10, "office"),
     Cell("quill-press", "contract-review", "gpt-5", Wire.CHAT, _L, 14, "office"),
-    Cell("sakura-retail", "support-bot", "gpt-5.5", Wire.CHAT, _G, 10, "tokyo", lang="ja"),
-    Cell("sakura-retail", "product-search", "text-embedding-3-small", Wire.EMBEDDINGS, _G, 30, "tokyo"),
-    Cell("sakura-retail", "product-copy", "gemini-2.5-pro", Wire.GEMINI, _G, 34, "tokyo", lang="ja"),
+    Cell("sakura-retail", "support-bot", "gpt-5.5", Wire.CHAT, _G, 12, "tokyo", lang="ja"),
+    Cell("sakura-retail", "product-search", "text-embedding-3-small", Wire.EMBEDDINGS, _G, 20, "tokyo"),
+    Cell("sakura-retail", "product-copy", "gemini-2.5-pro", Wire.GEMINI, _G, 28, "tokyo", lang="ja"),
 )
 
 # Share of a day's calls by hour (UTC) and of a plain weekday's volume by day of week, Monday first.
@@ -62,6 +62,6 @@ PROXY_PRICES = {
     "gpt-5": ("1.25", "10"),
     "gpt-4.1-mini": ("0.4", "1.6"),
     SONNET: ("3", "15"),
-    GRAND: ("15", "75"),
+    OPUS: ("5", "25"),
     "gemini-2.5-flash": ("0.3", "2.5"),
 }

@@ -10,20 +10,26 @@ from random import Random
 
 from examples.cast import CELLS, HOURS, LAST_DAY, RUNAWAY_TENANT, RUNAWAY_WORKFLOW, WEEKDAYS
 from examples.scenes import SCENES, Beat, Stage, runaway
-from examples.shapes import Call, Cell, Fate, Reply, Route
+from examples.shapes import Call, Cell, Fate, Reply, Route, Wire
 
 ENVIRONMENTS = (("prod", 0.86), ("staging", 0.09), ("dev", 0.05))
 FATES = (
     (Fate.RATE_LIMITED, 0.012),
     (Fate.SERVER_ERROR, 0.005),
-    (Fate.BAD_REQUEST, 0.002),
-    (Fate.TIMEOUT, 0.001),
-    (Fate.CANCELLED, 0.002),
+    (Fate.BAD_REQUEST, 0.004),
+    (Fate.TIMEOUT, 0.003),
+    (Fate.CANCELLED, 0.012),
 )
 UNATTRIBUTED = 0.016
-# Streams that end without their usage: a mobile client that never asks for it, a recorder that cuts it off.
-SILENT = {("lumen-travel", "support-bot"): 0.3, ("pinecrest-clinic", "meeting-notes"): 0.15}
-RUNAWAY_CALLS = 130
+# Streams that end without their usage: a mobile client that never asks for it, recorders that cut it off.
+SILENT = {
+    ("lumen-travel", "support-bot"): 0.3,
+    ("acme-robotics", "code-assistant"): 0.85,
+    ("pinecrest-clinic", "meeting-notes"): 0.3,
+    ("sakura-retail", "product-copy"): 0.2,
+}
+STREAMED = {"support-bot", "code-assistant", "meeting-notes"}
+RUNAWAY_CALLS = 90
 RUNAWAY_FROM_HOUR = 14
 RUNAWAY_HOURS = 6
 
@@ -48,7 +54,7 @@ def _endless(rng: Random, cell: Cell, day: date) -> Iterator[Call]:
         ts = _start(rng, cell, day)
         env = rng.choices([name for name, _ in ENVIRONMENTS], [share for _, share in ENVIRONMENTS])[0]
         attributed = cell.route is Route.LITELLM or rng.random() >= UNATTRIBUTED
-        for beat in SCENES[cell.workflow](Stage(rng, cell, day)):
+        for beat in SCENES[cell.workflow](Stage(rng, cell, ts)):
             yield from _happen(rng, _call(rng, cell, ts, env, beat, attributed))
             ts += timedelta(seconds=rng.uniform(15, 70))
 
@@ -86,12 +92,12 @@ def _cache(rng: Random, cell: Cell, beat: Beat) -> tuple[float, float]:
 
 
 def _streams(cell: Cell) -> bool:
-    return cell.route is Route.GATEWAY and cell.workflow in {"support-bot", "code-assistant", "meeting-notes"}
+    return cell.route is Route.GATEWAY and (cell.workflow in STREAMED or cell.wire is Wire.GEMINI)
 
 
 def _happen(rng: Random, call: Call) -> Iterator[Call]:
     """Give the call, after a failed first attempt where the day had one."""
-    fate = rng.choices([Fate.OK, *(fate for fate, _ in FATES)], [0.978, *(share for _, share in FATES)])[0]
+    fate = rng.choices([Fate.OK, *(fate for fate, _ in FATES)], [0.964, *(share for _, share in FATES)])[0]
     if fate is Fate.OK:
         yield call
         return
@@ -110,6 +116,6 @@ def _runaway_calls(day: date, seed: int, scale: float) -> Iterator[Call]:
     wanted = max(12, round(RUNAWAY_CALLS * scale))
     start = datetime(day.year, day.month, day.day, RUNAWAY_FROM_HOUR, 4, tzinfo=UTC)
     step = timedelta(hours=RUNAWAY_HOURS) / wanted
-    for i, beat in enumerate(islice(runaway(Stage(rng, cell, day)), wanted)):
+    for i, beat in enumerate(islice(runaway(Stage(rng, cell, start)), wanted)):
         ts = start + step * i + timedelta(seconds=rng.uniform(0, 9))
         yield Call(cell, ts, "prod", beat.ask, beat.reply)

@@ -25,6 +25,13 @@ ERRORS = {
     Fate.TIMEOUT: ("timeout", "No answer within the time allowed."),
 }
 
+# Gemini names its failures in its own words.
+GEMINI_ERRORS = {
+    Fate.RATE_LIMITED: "RESOURCE_EXHAUSTED",
+    Fate.SERVER_ERROR: "INTERNAL",
+    Fate.BAD_REQUEST: "INVALID_ARGUMENT",
+}
+
 
 def iso(ts: datetime) -> str:
     return ts.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -61,7 +68,8 @@ def record(call: Call, billed: Billed | None, rng: Random) -> Json:
 def _url(call: Call) -> str:
     if call.cell.model == HOUSE_MODEL:
         return "https://models.pinecrest.example/v1/chat/completions"
-    return wire.APIS[call.cell.wire].url.format(model=call.cell.model)
+    method = "streamGenerateContent" if call.streamed else "generateContent"
+    return wire.APIS[call.cell.wire].url.format(model=call.cell.model, method=method)
 
 
 def _metadata(call: Call) -> Json:
@@ -87,5 +95,5 @@ def _error(call: Call) -> Json:
     if call.cell.wire is Wire.MESSAGES:
         return {"type": "error", "error": {"type": kind, "message": message}}
     if call.cell.wire is Wire.GEMINI:
-        return {"error": {"code": STATUS[call.fate], "message": message, "status": kind.upper()}}
+        return {"error": {"code": STATUS[call.fate], "message": message, "status": GEMINI_ERRORS[call.fate]}}
     return {"error": {"message": message, "type": kind, "param": None, "code": kind}}

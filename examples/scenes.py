@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 from random import Random
 
 from examples import texts, tools
 from examples.cast import PROMPT_CHANGE
 from examples.shapes import Ask, Cell, Reply, ToolCall, Turn
 
-ARTICLES_BEFORE = 8
-ARTICLES_AFTER = 17
+LIBRARY = 80
+ARTICLES_BEFORE = 3
+ARTICLES_AFTER = 60
 SENTENCES_PER_ARTICLE = {"en": 11, "de": 10}
-RUNAWAY_MEMORY = 12
+RUNAWAY_MEMORY = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,11 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where a conversation is played: whose it is, on which day, and by which dice."""
+    """Where a conversation is played: whose it is, when it starts, and by which dice."""
 
     rng: Random
     cell: Cell
-    day: date
+    start: datetime
 
 
 Scene = Callable[[Stage], Iterator[Beat]]
@@ -48,7 +49,7 @@ def _library(cell: Cell) -> list[str]:
     rng = Random(f"library {cell.tenant}")
     lang = "de" if cell.lang == "de" else "en"
     count = SENTENCES_PER_ARTICLE[lang]
-    return [texts.article(rng, cell.workflow, lang, count) for _ in range(40)]
+    return [texts.article(rng, cell.workflow, lang, count) for _ in range(LIBRARY)]
 
 
 _LIBRARIES: dict[str, list[str]] = {}
@@ -62,7 +63,7 @@ def _context(rng: Random, cell: Cell, articles: int) -> str:
 def support_bot(stage: Stage) -> Iterator[Beat]:
     """A question with retrieved articles, an order looked up, the answer, now and then a follow-up."""
     rng, cell = stage.rng, stage.cell
-    changed = stage.day >= PROMPT_CHANGE
+    changed = stage.start >= PROMPT_CHANGE
     articles = ARTICLES_AFTER if changed else ARTICLES_BEFORE
     extra = "Read every article before you answer; compare them when they differ." if changed else ""
     system = texts.system(cell.workflow, cell.tenant, extra)
@@ -115,7 +116,7 @@ def ticket_triage(stage: Stage) -> Iterator[Beat]:
 def contract_review(stage: Stage) -> Iterator[Beat]:
     """A draft clause by clause; the bank's proxy keeps only the numbers of these calls."""
     rng, cell = stage.rng, stage.cell
-    count = 8 if cell.redacted else 40
+    count = 8 if cell.redacted else 20
     draft = "\n".join(f"§{i}. " + texts.sentences(rng, cell.workflow, "en", 1) for i in range(1, count))
     ask = Ask(
         texts.system(cell.workflow, cell.tenant),
@@ -129,14 +130,14 @@ def contract_review(stage: Stage) -> Iterator[Beat]:
 def code_assistant(stage: Stage) -> Iterator[Beat]:
     """A file, then two or three changes to it; the prompt so far is read from the cache."""
     rng, cell = stage.rng, stage.cell
-    files = "\n\n".join(texts.lines_of_code(rng, rng.randrange(24, 40)) for _ in range(2))
+    files = "\n\n".join(texts.lines_of_code(rng, rng.randrange(22, 30)) for _ in range(2))
     wish = texts.question(rng, cell.workflow, "en")
     turns: tuple[Turn, ...] = (Turn("user", f"<context>\n{files}\n</context>\n\n{wish}"),)
     for step in range(rng.randrange(2, 4)):
         reply = (
             texts.sentences(rng, cell.workflow, "en", 2)
             + "\n\n"
-            + texts.lines_of_code(rng, rng.randrange(30, 60))
+            + texts.lines_of_code(rng, rng.randrange(24, 44))
         )
         ask = Ask(texts.system(cell.workflow, cell.tenant), turns, max_output=8000, temperature=0.2)
         yield Beat(ask, Reply(reply), cached=0.8 if step else 0.0)
@@ -189,7 +190,7 @@ def product_copy(stage: Stage) -> Iterator[Beat]:
     ask = Ask(
         texts.system(cell.workflow, cell.tenant), (Turn("user", prompt),), max_output=8000, temperature=0.8
     )
-    answer = texts.sentences(rng, cell.workflow, cell.lang, 14)
+    answer = texts.sentences(rng, cell.workflow, cell.lang, 9)
     yield Beat(ask, Reply(answer, thinking_tokens=rng.randrange(2600, 5200)))
 
 
@@ -198,7 +199,7 @@ def meeting_notes(stage: Stage) -> Iterator[Beat]:
     rng, cell = stage.rng, stage.cell
     speakers = ("A", "B", "C")
     said = "\n".join(
-        f"{rng.choice(speakers)}: {texts.sentences(rng, cell.workflow, cell.lang, 1)}" for _ in range(36)
+        f"{rng.choice(speakers)}: {texts.sentences(rng, cell.workflow, cell.lang, 1)}" for _ in range(24)
     )
     ask = Ask(texts.system(cell.workflow, cell.tenant), (Turn("user", said),), max_output=2000)
     answer = texts.sentences(rng, cell.workflow, cell.lang, 16)

@@ -110,7 +110,7 @@ def chat_response(call: Call, billed: Billed | None, rng: Random) -> Json:
     return body | ({"usage": chat_usage(billed)} if billed else {})
 
 
-def _pieces(text: str, parts: int = 5) -> list[str]:
+def _pieces(text: str, parts: int = 3) -> list[str]:
     step = max(1, -(-len(text) // parts))
     return [text[i : i + step] for i in range(0, len(text), step)]
 
@@ -299,7 +299,7 @@ def gemini_stream(call: Call, billed: Billed | None, rng: Random) -> list[Json]:
     head: Json = {"modelVersion": call.cell.model, "responseId": token(rng, 22)}
     chunks: list[Json] = [
         head | {"candidates": [{"content": {"role": "model", "parts": [{"text": piece}]}, "index": 0}]}
-        for piece in _pieces(call.reply.text, 3)
+        for piece in _pieces(call.reply.text)
     ]
     return chunks + ([head | {"usageMetadata": _gemini_usage(billed)}] if billed else [])
 
@@ -328,7 +328,7 @@ class Api:
     stream: Callable[[Call, Billed | None, Random], list[Json]] | None
 
 
-_GEMINI_URL = "https://generativelanguage.googleapis.com/v1beta/models/{model}:generateContent"
+_GEMINI_URL = "https://generativelanguage.googleapis.com/v1beta/models/{model}:{method}"
 
 APIS = {
     Wire.CHAT: Api("https://api.openai.com/v1/chat/completions", chat_request, chat_response, chat_stream),
