@@ -1,0 +1,90 @@
+"""The doctor names what is missing, stale or wrong, and only what is wrong makes it fail."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ledger import store
+from tollbook import jobs
+from tollbook.config import load
+from tollbook.doctor import Point, Verdict, examine
+
+MORNING = datetime(2026, 10, 7, 7, tzinfo=UTC)
+
+
+@pytest.fixture
+def place(folder: Path) -> Path:
+    return folder / "tollbook.duckdb"
+
+
+def _examine(folder: Path, place: Path, now: datetime = MORNING) -> list[Point]:
+    return examine(load(folder / "tollbook.toml"), place, lambda: store.open(place, read_only=True), now)
+
+
+def _texts(points: list[Point], about: str, verdict: Verdict) -> list[str]:
+    return [point.text for point in points if point.about == about and point.verdict is verdict]
+
+
+@pytest.fixture
+def booked(folder: Path, place: Path) -> Path:
+    jobs.ingest_sources(load(folder / "tollbook.toml"), lambda: store.open(place), MORNING)
+    return folder
+
+
+def test_before_the_first_ingest_it_says_what_to_run(folder: Path, place: Path):
+    points = _examine(folder, place)
+    assert _texts(points, "source", Verdict.OK) == ["logs/*.jsonl: 1 file"]
+    assert "run `tollbook ingest`" in _texts(points, "ledger", Verdict.NOTE)[0]
+    assert not place.exists()
+
+
+def test_sound_books_pass_every_self_check(booked: Path, place: Path):
+    points = _examine(booked, place)
+    assert len(_texts(points, "books", Verdict.OK)) == 5
+    assert not [point for point in points if point.verdict is Verdict.FAIL]
+
+
+def test_gaps_are_named_with_their_size(booked: Path, place: Path):
+    points = _examine(booked, place)
+    assert _texts(points, "unpriced", Verdict.NOTE) == ["house-llama-9: 1 request, provider unknown"]
+    assert _texts(points, "unattributed", Verdict.NOTE) == ["tenant: 11 % of requests, 1 of 9"]
+    assert _texts(points, "rejects", Verdict.NOTE) == ["2 records: `tollbook rejects` lists them"]
+
+
+def test_old_data_is_noted(booked: Path, place: Path):
+    texts = _texts(_examine(booked, place, datetime(2026, 10, 9, 7, tzinfo=UTC)), "data", Verdict.NOTE)
+    assert texts == ["from 2026-10-05 to 2026-10-06, the newest call 2 d 7 h ago"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "check"),
+    [
+        ("INSERT INTO requests SELECT * FROM requests LIMIT 1", "every call is booked once"),
+        ("UPDATE requests SET cost_usd = cost_usd + 1 WHERE cost_usd > 3", "meters sum to the cost"),
+        (
+            "UPDATE requests SET cost_answer_usd = cost_answer_usd + 1 WHERE cost_usd > 3",
+            "segments and answers sum to the cost",
+        ),
+        ("UPDATE requests SET seg_user = coalesce(seg_user, 0) + 1", "segments sum to the billed input"),
+    ],
+)
+def test_damaged_books_fail(booked: Path, place: Path, damage: str, check: str):
+    with store.open(place) as ledger:
+        ledger.execute(damage)
+    failed = _texts(_examine(booked, place), "books", Verdict.FAIL)
+    assert any(text.startswith(check) for text in failed)
+
+
+def test_a_channel_without_its_secret_fails(booked: Path, place: Path):
+    with (booked / "tollbook.toml").open("a") as config:
+        config.write('\n[[channel]]\nname = "oncall"\ntype = "slack"\nurl_env = "SLACK_URL"\n')
+    assert "SLACK_URL is not set" in _texts(_examine(booked, place), "channels", Verdict.FAIL)[0]
+
+
+def test_a_source_that_matches_nothing_is_noted(folder: Path, place: Path):
+    with (folder / "tollbook.toml").open("a") as config:
+        config.write('\n[[source]]\npath = "elsewhere/*.jsonl"\n')
+    assert _texts(_examine(folder, place), "source", Verdict.NOTE) == ["elsewhere/*.jsonl: no file matches"]
