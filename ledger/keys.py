@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 _BYTES = 32
@@ -46,14 +48,20 @@ def keyed(key: bytes, text: bytes, size: int = 16) -> bytes:
 
 
 def _make(file: Path) -> None:
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+    """Write the key beside its place and link it there whole: a killed process leaves no half a key, and of
+    two that start together the first one's key stands."""
+    if file.exists():
         return
-    with os.fdopen(descriptor, "w", encoding="ascii") as out:
-        out.write(secrets.token_hex(_BYTES) + "\n")
-        out.flush()
-        os.fsync(out.fileno())
+    descriptor, draft = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as out:
+            out.write(secrets.token_hex(_BYTES) + "\n")
+            out.flush()
+            os.fsync(out.fileno())
+        with suppress(FileExistsError):
+            os.link(draft, file)
+    finally:
+        Path(draft).unlink()
 
 
 def _parsed(text: str, where: str) -> bytes:
