@@ -32,9 +32,12 @@ class Contents:
 _FRESH = SourcePosition("", "", 0, 0, 0, b"")
 
 
-def where_to_start(path: str, known: SourcePosition | None) -> SourcePosition | None:
-    """Where to read on: past what is known where the file only grew, else from the top; None if unchanged."""
-    if path == STDIN or known is None:
+def where_to_start(path: str, known: SourcePosition | None, wanted: str) -> SourcePosition | None:
+    """Where to read on: past what is known where the file only grew, else from the top; None if unchanged.
+
+    A file that is now to be read as another format is read from the top.
+    """
+    if path == STDIN or known is None or (known.format and wanted not in (AUTO, known.format)):
         return _FRESH
     size = Path(path).stat().st_size
     if size < known.position or sources.fingerprint(path, known.position) != known.digest:

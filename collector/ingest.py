@@ -205,7 +205,7 @@ class _File:
 
 def _file_pieces(path: str, desk: _Desk) -> Iterator[tuple[FileSummary, Batch | None, tuple[bytes, ...]]]:
     name = sources.name_of(path)
-    start = where_to_start(path, desk.known.get(name))
+    start = where_to_start(path, desk.known.get(name), desk.intake.format)
     if start is None:
         desk.progress(Path(path).stat().st_size)
         yield FileSummary(path, unchanged=True), None, ()

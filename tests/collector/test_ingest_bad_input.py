@@ -320,6 +320,14 @@ def test_an_array_that_was_written_anew_with_more_is_read_from_the_top(books, ch
     assert (summary.total("added"), summary.total("duplicate"), summary.total("rejected")) == (1, 1, 0)
 
 
+def test_a_file_read_as_the_wrong_format_is_read_again_as_the_right_one(books, chat_record, as_lines):
+    path = books.file("a.jsonl", as_lines([chat_record(1), chat_record(2)]))
+    assert books.ingest(path, format="tollbook").total("rejected") == 2
+    assert books.ingest(path, format="pair").total("added") == 2
+    assert books.reasons() == []
+    assert books.ingest(path, format="pair").files[0].unchanged
+
+
 def test_a_file_that_was_rotated_is_read_from_the_top(books, chat_record, as_lines):
     books.ingest(books.file("a.jsonl", as_lines([chat_record(1), chat_record(2)])))
     summary = books.ingest(books.file("a.jsonl", as_lines([chat_record(number) for number in range(3, 9)])))
