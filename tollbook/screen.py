@@ -6,17 +6,20 @@ import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from collector.ingest import Summary
 from ledger import units
 from ledger.figures import Incident, IncidentState
 from reports import names
-from tollbook.doctor import Point, Verdict
-from tollbook.jobs import Check
 
-_SIGNS = {Verdict.OK: "ok  ", Verdict.NOTE: "note", Verdict.FAIL: "FAIL"}
+if TYPE_CHECKING:
+    from collector.ingest import Summary
+    from tollbook.doctor import Point
+    from tollbook.jobs import Check
+
+_SIGNS = {"ok": "ok  ", "note": "note", "fail": "FAIL"}
 
 
 def width() -> int:

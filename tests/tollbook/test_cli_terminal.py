@@ -25,7 +25,7 @@ def test_version_is_the_installed_one(tollbook):
 
 
 def test_standard_error_is_empty_where_nothing_is_wrong(desk_of_morning):
-    for arguments in (("check",), ("incidents",), ("rejects",), ("sql", "SELECT * FROM rollup"), ("doctor",)):
+    for arguments in (("check",), ("sql", "SELECT * FROM rollup"), ("doctor",)):
         assert desk_of_morning(*arguments, "--as-of", "2026-10-07T07:00").err == ""
 
 

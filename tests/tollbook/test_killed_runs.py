@@ -17,7 +17,7 @@ from collector.ingest import Intake, ingest
 from collector.sources import discover
 from ledger import store
 
-RECORDS = 6_000
+RECORDS = 4_000
 KILLS = 10
 _START = datetime(2026, 10, 5, tzinfo=UTC)
 
@@ -83,7 +83,7 @@ def test_ten_kills_of_ingest_and_run_lose_and_double_nothing(tmp_path: Path, spa
     for kill in range(KILLS):
         command = "ingest" if kill % 2 else "run"
         with spawn(tmp_path, command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            time.sleep(chance.uniform(0.5, 2.0))
+            time.sleep(chance.uniform(0.5, 1.6))
             process.kill()
     with spawn(tmp_path, "ingest", stdout=subprocess.PIPE) as process:
         assert process.wait(60) == 0
