@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
@@ -78,7 +79,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def incidents(found: Sequence[Incident], zone: tzinfo) -> str:
-    """A table of incidents, newest last."""
+    """Two lines an incident, newest last: its place and size, then what it is."""
     if not found:
         return "No open incidents."
     rows = [
@@ -88,11 +89,18 @@ def incidents(found: Sequence[Incident], zone: tzinfo) -> str:
             incident.state.value,
             units.instant(incident.since, zone),
             units.money(incident.excess_usd),
-            f"{incident.scope.title()}: {incident.summary}",
         )
         for incident in found
     ]
-    return table(("id", "severity", "state", f"since ({zone})", "excess", "what"), rows, right=(4,))
+    head, *lines = table(("id", "severity", "state", f"since ({zone})", "excess"), rows, right=(4,)).split(
+        "\n"
+    )
+    what = (names.clean(f"{incident.scope.title()}: {incident.summary}") for incident in found)
+    return "\n".join([head, *(f"{line}\n{_indented(text)}" for line, text in zip(lines, what, strict=True))])
+
+
+def _indented(text: str) -> str:
+    return textwrap.fill(text, width(), initial_indent="  ", subsequent_indent="  ")
 
 
 def incident_fields(incident: Incident) -> dict[str, object]:
@@ -121,7 +129,8 @@ def acted(incident: Incident, zone: tzinfo) -> str:
     """An incident after what a person did to it."""
     muted = incident.state in (IncidentState.SILENCED, IncidentState.EXPECTED)
     ending = f" until {units.instant(incident.until, zone)} ({zone})" if muted else ""
-    return f"{incident.incident_id} {incident.state}{ending}: {incident.scope.title()}, {incident.summary}"
+    what = names.clean(f"{incident.scope.title()}, {incident.summary}")
+    return f"{incident.incident_id} {incident.state}{ending}: {what}"
 
 
 def rejects(frame: pl.DataFrame) -> str:
@@ -129,7 +138,11 @@ def rejects(frame: pl.DataFrame) -> str:
     if frame.is_empty():
         return "No rejected records."
     rows = [
-        (f"{row['source_file']}:{row['source_line']}", row["reason"], names.cut(row["excerpt"], 60))
+        (
+            names.clean(f"{row['source_file']}:{row['source_line']}"),
+            names.clean(row["reason"]),
+            names.cut(row["excerpt"], 60),
+        )
         for row in frame.iter_rows(named=True)
     ]
     return table(("where", "why", "shape (values masked)"), rows)
@@ -145,7 +158,10 @@ def answer(frame: pl.DataFrame) -> str:
 def _cell(value: object) -> str:
     if value is None:
         return units.UNKNOWN
-    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    # A name from a log could drive the terminal.
+    return names.clean(str(value)) if str(value) else ""
 
 
 def examination(points: Sequence[Point]) -> str:

@@ -87,7 +87,7 @@ def _run_once(desk: Desk) -> None:
     if reports:
         say_daily(desk, reports[-1], **fields)
     else:
-        desk.say(screen.checked(checked, desk.config.zone), report=None, **fields)
+        desk.say(f"{screen.checked(checked, desk.config.zone)}\nNo report is due.", report=None, **fields)
     for problem in (*summary.problems, *checked.delivery.errors, *checked.delivery.given_up):
         desk.warn(problem)
     if summary.problems:
