@@ -28,6 +28,7 @@ _WARN_AT = Decimal("0.8")
 _BURN_FROM_SHARE = 0.05
 _SCALE = Decimal("1e-12")
 _UTC = ZoneInfo("UTC")
+_HOW_OFTEN = {"day": "daily", "week": "weekly", "month": "monthly"}
 
 
 class BudgetState(StrEnum):
@@ -168,14 +169,16 @@ def _reached(spent: Decimal, limit: Decimal | None) -> bool:
     return limit is not None and spent >= limit
 
 
-def findings(states: pl.DataFrame, now: datetime, rollup: pl.DataFrame | None = None) -> list[Finding]:
+def findings(
+    states: pl.DataFrame, now: datetime, rollup: pl.DataFrame | None = None, zone: ZoneInfo = _UTC
+) -> list[Finding]:
     """What the counters' states call for: pages for a hard limit and fast burn, tickets for soft and slow.
 
     The rules are `budget_hard`, `budget_soft` and `budget_burn`. A hard limit reached mutes the counter's
     other findings. With the rollup, `since` is when the limit was crossed; without it, when the period
-    began. Of several budgets on one scope the fullest speaks.
+    began. Of several budgets on one scope the fullest speaks. `zone` is for the times in texts.
     """
-    found = [finding for row in _rows(states) for finding in _of_counter(row, now, rollup)]
+    found = [finding for row in _rows(states, zone) for finding in _of_counter(row, now, rollup)]
     kept: dict[tuple[str, Scope], tuple[float, Finding]] = {}
     for fullness, finding in found:
         key = (finding.rule, finding.scope)
@@ -202,6 +205,12 @@ class _Standing:
     forecast: Decimal | None
     burns: Mapping[int, float]
     unpriced: int
+    zone: ZoneInfo
+
+    @property
+    def often(self) -> str:
+        """The period as people say it."""
+        return _HOW_OFTEN[self.period]
 
     @property
     def limit(self) -> Decimal:
@@ -214,14 +223,14 @@ class _Standing:
         return units.money(amount)
 
 
-def _rows(states: pl.DataFrame) -> Iterator[_Standing]:
+def _rows(states: pl.DataFrame, zone: ZoneInfo) -> Iterator[_Standing]:
     """The counters whose spend is known and limited."""
     for row in states.iter_rows(named=True):
         if row["spent"] is not None and row["used_share"] is not None:
-            yield _standing(row)
+            yield _standing(row, zone)
 
 
-def _standing(row: Mapping[str, Any]) -> _Standing:
+def _standing(row: Mapping[str, Any], zone: ZoneInfo) -> _Standing:
     burns = {hours: row[f"burn_{hours}h"] for hours in BURN_HOURS}
     return _Standing(
         budget=row["budget"],
@@ -238,6 +247,7 @@ def _standing(row: Mapping[str, Any]) -> _Standing:
         forecast=row["forecast"],
         burns={hours: burn for hours, burn in burns.items() if burn is not None},
         unpriced=row["unpriced_requests"],
+        zone=zone,
     )
 
 
@@ -270,7 +280,7 @@ def _limit_finding(
         since=_crossed(rollup, row, limit) or row.start,
         severity=Severity.PAGE if kind == "hard" else Severity.TICKET,
         summary=(
-            f"{row.written(row.spent)} spent of the {kind} {row.period} budget of {row.written(limit)}"
+            f"{row.written(row.spent)} spent of the {kind} {row.often} budget of {row.written(limit)}"
             f" ({row.written(beyond)} over)"
         ),
         why=_why(row),
@@ -287,7 +297,7 @@ def _burn_finding(row: _Standing, rule: BurnRule, now: datetime) -> Finding:
         _finding(row, now, Period(start, now), spent, allowed.quantize(_SCALE)),
         rule="budget_burn",
         severity=rule.severity,
-        summary=f"{burn:.1f}× the rate of the {row.period} budget over the last {last}",
+        summary=f"{burn:.1f}× the rate of the {row.often} budget over the last {last}",
         why=(f"{units.share(row.used_share)} of {row.written(row.limit)} used", *_why(row)),
     )
 
@@ -318,7 +328,7 @@ def _why(row: _Standing) -> tuple[str, ...]:
     ahead = () if row.forecast is None else (f"forecast for the {row.period}: {row.written(row.forecast)}",)
     blind = (f"{row.unpriced} unpriced requests are not in it",) if row.unpriced else ()
     return (
-        f"{row.period} budget of {row.budget}: counted since {units.instant(row.start, _UTC)} UTC",
+        f"{row.often} budget of {row.budget}: counted since {units.instant(row.start, row.zone)} ({row.zone})",
         *ahead,
         *blind,
     )

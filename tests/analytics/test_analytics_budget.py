@@ -117,13 +117,13 @@ def test_a_hard_limit_pages_and_mutes_the_soft_one(rollup_frame) -> None:
 def test_a_soft_limit_is_a_ticket(rollup_frame) -> None:
     (finding,) = found(rollup_frame([spent("110")]), acme("100", "2000"))
     assert (finding.rule, finding.severity) == ("budget_soft", Severity.TICKET)
-    assert finding.summary == "$110.00 spent of the soft month budget of $100.00 ($10.00 over)"
+    assert finding.summary == "$110.00 spent of the soft monthly budget of $100.00 ($10.00 over)"
 
 
 def test_a_fast_burn_pages_before_any_limit(rollup_frame) -> None:
     (finding,) = found(rollup_frame([spent("50", 0.5)]), acme(None, "744"))
     assert (finding.rule, finding.severity) == ("budget_burn", Severity.PAGE)
-    assert finding.summary == "50.0× the rate of the month budget over the last hour"
+    assert finding.summary == "50.0× the rate of the monthly budget over the last hour"
     assert (finding.observed_usd, finding.expected_usd, finding.excess_usd) == (50, 1, 49)
 
 

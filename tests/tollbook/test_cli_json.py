@@ -39,7 +39,7 @@ def test_messages_of_the_stdout_channel_stand_aside_for_json(tollbook):
     tollbook("ingest", *AS_OF)
     done = tollbook("check", "--json", *AS_OF)
     assert json.loads(done.out)["sent"] == 3
-    assert "spent of the hard month budget" in done.err
+    assert "spent of the hard monthly budget" in done.err
 
 
 def test_an_answer_to_sql_keeps_money_exact_and_times_in_iso(desk_of_morning):

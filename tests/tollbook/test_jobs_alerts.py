@@ -85,7 +85,7 @@ def test_each_incident_is_posted_once_however_often_it_is_checked(booked, visit,
         _check(booked, visit, MORNING + timedelta(minutes=minutes))
     assert len(receiver.received) == 1
     key, body = receiver.received[0]
-    assert "$18.00 spent of the hard month budget" in json.dumps(body)
+    assert "$18.00 spent of the hard monthly budget" in json.dumps(body)
     assert key
 
 

@@ -26,7 +26,7 @@ def daily(
 
     desk.need_ledger()
     wanted = _day(day) if day is not None else jobs.last_whole_day(desk.config, desk.now)
-    folder = out if out is not None else desk.config.path(desk.config.settings.report.daily.out)
+    folder = out.resolve() if out is not None else desk.config.path(desk.config.settings.report.daily.out)
     try:
         report = jobs.report_daily(desk.config, desk.visit, wanted, folder, desk.now)
     except OSError as error:
