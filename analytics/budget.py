@@ -327,11 +327,8 @@ def _scope(row: _Standing) -> Scope:
 def _why(row: _Standing) -> tuple[str, ...]:
     ahead = () if row.forecast is None else (f"forecast for the {row.period}: {row.written(row.forecast)}",)
     blind = (f"{row.unpriced} unpriced requests are not in it",) if row.unpriced else ()
-    return (
-        f"{row.often} budget of {row.budget}: counted since {units.instant(row.start, row.zone)} ({row.zone})",
-        *ahead,
-        *blind,
-    )
+    start = f"{units.instant(row.start, row.zone)} ({row.zone})"
+    return (f"{row.often} budget of {row.budget}: counted since {start}", *ahead, *blind)
 
 
 def _crossed(rollup: pl.DataFrame | None, row: _Standing, limit: Decimal) -> datetime | None:
