@@ -76,13 +76,7 @@ def propose(finding: Finding) -> Action | None:
 
 def _control(finding: Finding) -> _Control | None:
     fitting = [name for name in _POLICY if finding.rule.startswith(name)]
-    if not fitting:
-        return None
-    control = _POLICY[max(fitting, key=len)]
-    # An excess of one workflow is stopped more gently by shorter answers than by closing the tap.
-    if finding.rule.startswith("dollar_excess") and finding.scope.workflow is not None:
-        return _CAP
-    return control
+    return _POLICY[max(fitting, key=len)] if fitting else None
 
 
 def _saving_per_day(finding: Finding) -> Decimal | None:
@@ -97,7 +91,7 @@ def _would_have_saved(finding: Finding) -> str:
     if not _has_excess(finding):
         return ""
     last = duration(_span(finding)).replace(" 00 min", "").replace(" 0 h", "")
-    period = "hour" if last == "1 h" else last
+    period = {"1 h": "hour", "1 d": "day"}.get(last, last)
     return f": would have saved up to {money(finding.excess_usd)} in the last {period}"
 
 

@@ -13,8 +13,8 @@ _CENT = Decimal("0.01")
 def money(usd: Decimal | None, *, signed: bool = False) -> str:
     """US dollars to the cent, `< $0.01` for small amounts, `–` for unknown.
 
-    >>> money(Decimal("1284.2")), money(Decimal("0.004")), money(None)
-    ('$1,284.20', '< $0.01', '–')
+    >>> money(Decimal("1284.2")), money(Decimal("0.004")), money(Decimal("-0.004")), money(None)
+    ('$1,284.20', '< $0.01', '> −$0.01', '–')
     """
     if usd is None:
         return UNKNOWN
@@ -23,7 +23,7 @@ def money(usd: Decimal | None, *, signed: bool = False) -> str:
         return "$0"
     sign = MINUS if usd < 0 else ("+" if signed else "")
     if size < _CENT:
-        return f"< {sign}$0.01" if sign != MINUS else f"{MINUS}< $0.01"
+        return f"{'>' if usd < 0 else '<'} {sign}$0.01"
     return f"{sign}${size.quantize(_CENT, ROUND_HALF_EVEN):,}"
 
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Machines differ in speed, and the first load of a vocabulary takes half a second: no example has a deadline.
+# CI repeats the same examples, so that a failure there is the change's own.
+settings.register_profile("suite", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("suite")
 
 HERE = Path(__file__).resolve().parent
 

@@ -10,7 +10,7 @@ from ledger.figures import ControlKind, Scope
 @pytest.mark.parametrize(
     ("rule", "scope", "kind"),
     [
-        ("dollar_excess", Scope(tenant="acme", workflow="chat"), ControlKind.CAP_OUTPUT),
+        ("dollar_excess", Scope(tenant="acme", workflow="chat"), ControlKind.REQUIRE_APPROVAL),
         ("dollar_excess", Scope(tenant="acme"), ControlKind.REQUIRE_APPROVAL),
         ("budget_hard", Scope(tenant="acme"), ControlKind.REQUIRE_APPROVAL),
         ("budget_burn", Scope(tenant="acme"), ControlKind.REQUIRE_APPROVAL),
