@@ -13,28 +13,16 @@ import numpy.typing as npt
 import polars as pl
 
 from ledger.frames import BUCKETS
-from ledger.prices import (
-    Contract,
-    Meter,
-    Price,
-    PriceKey,
-    Unpriced,
-    contract_price,
-    key_of,
-    list_price,
-    rate_steps,
-)
+from ledger.prices import Contract, Meter, Price
+from ledger.quotes import join, quote
 from ledger.types import SEGMENTS
 
 INPUT_BUCKETS = BUCKETS[:-1]
-_KEY = ("provider", "model", "tenant", "service_tier", "at")
 _METERS = tuple(Meter)
 # The order in which input money is laid on the prompt: a cached prefix comes first.
 _INPUT_METERS = (Meter.CACHE_READ, Meter.CACHE_WRITE, Meter.CACHE_WRITE_1H, Meter.INPUT, Meter.AUDIO_INPUT)
 _OUTPUT_METERS = (Meter.OUTPUT, Meter.AUDIO_OUTPUT, Meter.REASONING)
 _PER_MILLION = 10**6
-# No provider changes its price by the hour at anything but a quarter.
-_FINEST = "15m"
 
 MONEY_COLUMNS = (
     "cost_usd",
@@ -57,7 +45,7 @@ def book(records: pl.DataFrame, contracts: Sequence[Contract]) -> tuple[pl.DataF
     Also return the prices used, for the price book.
     """
     billed = _split(_bill(records))
-    quotes, prices = _quotes(billed, contracts)
+    quotes, prices = quote(billed, contracts)
     priced = _price(billed, quotes)
     return priced.drop("total_input"), prices
 
@@ -173,67 +161,10 @@ def apportion_rows(weights: npt.NDArray[np.int64], total: npt.NDArray[np.int64])
     return rounded
 
 
-def _quotes(billed: pl.DataFrame, contracts: Sequence[Contract]) -> tuple[pl.DataFrame, list[Price]]:
-    """One row per price key and input size step, with each meter's rate in picodollars per million."""
-    calls = billed.select("provider", "model", "tenant", "service_tier", "ts").with_columns(
-        pl.col("ts").dt.truncate(_FINEST)
-    )
-    rows: dict[PriceKey, list[dict[str, object]]] = {}
-    used: dict[str, Price] = {}
-    for provider, model, tenant, tier, quarter in calls.unique().iter_rows():
-        key = key_of(provider, model, tenant, tier, quarter)
-        if key not in rows:
-            listed = list_price(key)
-            contracted = contract_price(key, listed, contracts)
-            rows[key] = _quote_rows(key, listed, contracted)
-            used |= {p.price_id: p for p in (listed, contracted) if isinstance(p, Price)}
-    flat = [row for steps in rows.values() for row in steps]
-    return pl.DataFrame(flat, schema=_QUOTES), list(used.values())
-
-
-def _quote_rows(key: PriceKey, listed: Price | Unpriced, contracted: Price | None) -> list[dict[str, object]]:
-    base: dict[str, object] = {
-        "provider": key.provider,
-        "model": key.model,
-        "tenant": key.tenant,
-        "service_tier": key.service_tier,
-        "at": key.at.replace(tzinfo=None),
-        "whole_day": key.whole_day,
-    }
-    charged = contracted if contracted else listed
-    if isinstance(charged, Unpriced):
-        return [{**base, "above": -1, "quote_reason": charged.reason}]
-    list_steps = rate_steps(listed) if isinstance(listed, Price) else []
-    steps = rate_steps(charged)
-    rows = []
-    for above in sorted({step for step, _ in steps} | {step for step, _ in list_steps}):
-        row = {
-            **base,
-            "above": above or -1,
-            "price_id": charged.price_id,
-            "context_window": charged.context_window,
-        }
-        row |= {f"rate_{m}": rate for m, rate in _step_at(steps, above).items()}
-        row |= {f"list_{m}": rate for m, rate in _step_at(list_steps, above).items()}
-        rows.append(row)
-    return rows
-
-
-def _step_at(steps: list[tuple[int, dict[Meter, int | None]]], above: int) -> dict[Meter, int | None]:
-    fitting = [rates for start, rates in steps if start <= above]
-    return fitting[-1] if fitting else dict.fromkeys(Meter)
-
-
 def _price(billed: pl.DataFrame, quotes: pl.DataFrame) -> pl.DataFrame:
-    quoted = (
-        billed.with_columns(
-            pl.col("ts").dt.truncate("1d").alias("day"), pl.col("ts").dt.truncate(_FINEST).alias("quarter")
-        )
-        .with_row_index("row")
-        .pipe(_join_quotes, quotes)
-    )
     return (
-        quoted.with_columns(_meter_tokens())
+        join(billed.with_row_index("row"), quotes)
+        .with_columns(_meter_tokens())
         .with_columns(_reason().alias("unpriced_reason"))
         .with_columns(_meter_costs())
         .with_columns(_beyond_the_column().alias("unpriced_reason"))
@@ -243,24 +174,6 @@ def _price(billed: pl.DataFrame, quotes: pl.DataFrame) -> pl.DataFrame:
         .pipe(_free_where_nothing_is_billed)
         .sort("row")
         .drop(_SCRATCH, strict=False)
-    )
-
-
-def _join_quotes(calls: pl.DataFrame, quotes: pl.DataFrame) -> pl.DataFrame:
-    """Attach to each call the quote of its day (or quarter) with the highest step its input passes."""
-    key = ["provider", "model", "tenant", "service_tier"]
-    found = [
-        calls.join(part, left_on=[*key, at], right_on=[*key, "at"], how="inner", nulls_equal=True).drop(
-            "whole_day"
-        )
-        for at, part in (
-            ("day", quotes.filter("whole_day")),
-            ("quarter", quotes.filter(~pl.col("whole_day"))),
-        )
-    ]
-    passed = pl.col("total_input").fill_null(0) > pl.col("above")
-    return (
-        pl.concat(found).filter(passed).sort("row", "above").unique("row", keep="last", maintain_order=True)
     )
 
 
@@ -417,24 +330,8 @@ def _free_where_nothing_is_billed(priced: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-_QUOTES = pl.Schema(
-    {
-        **dict.fromkeys(_KEY[:-1], pl.String()),
-        "at": pl.Datetime("us"),
-        "whole_day": pl.Boolean(),
-        "above": pl.Int64(),
-        "price_id": pl.String(),
-        "context_window": pl.Int64(),
-        "quote_reason": pl.String(),
-        **{f"rate_{meter}": pl.Int64() for meter in _METERS},
-        **{f"list_{meter}": pl.Int64() for meter in _METERS},
-    }
-)
 _SCRATCH = [
     "row",
-    "day",
-    "quarter",
-    "above",
     "quote_reason",
     *(
         f"{prefix}_{meter}"

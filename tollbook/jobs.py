@@ -33,7 +33,8 @@ from ledger.store import Ledger
 from ledger.units import money
 from reports.daily import Daily, render_html
 from tollbook import parts
-from tollbook.config import Configuration, SourceTable
+from tollbook.config import Configuration
+from tollbook.tables import SourceTable
 
 Visit = Callable[[], AbstractContextManager[Ledger]]
 

@@ -15,7 +15,8 @@ from collector.ingest import Intake
 from collector.segments import DEFAULT as DEFAULT_SEGMENTS
 from collector.segments import SegmentRules
 from ledger.prices import Contract
-from tollbook.config import BudgetTable, Configuration, EnvelopeTable, PriceTable, Settings, secret
+from tollbook.config import Configuration, Settings, secret
+from tollbook.tables import BudgetTable, EnvelopeTable, PriceTable
 
 STDOUT = "stdout"
 

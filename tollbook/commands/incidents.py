@@ -73,7 +73,7 @@ def _end(span: str | None, until: str | None, now: datetime) -> datetime:
 
 
 def _span(text: str) -> timedelta:
-    from tollbook.config import duration
+    from tollbook.tables import duration
 
     try:
         return duration(text)
