@@ -23,6 +23,19 @@ _REAL_IDS = re.compile(
     """,
     re.VERBOSE,
 )
+# What a log writes where it knows no id, and counters that begin again with every process. Calls that were
+# taken for one by such an id would be spend that nobody sees; two rows of one call are at least seen.
+_NO_IDS = re.compile(
+    r"""
+      .{0,7}                               # "", -, null, none, nil, 0, 17, unknown
+    | 0*[0-9]{1,7}                         # a small number, padded
+    | (.)\1*                               # xxxxxxxx, --------
+    | [0-]* | [f-]*                        # the nil and the max UUID
+    | \W*(undefined|placeholder|not[ _-]?(set|available)|\[object\ object\])\W*
+    | (call|request|trace|correlation|x-request|litellm[_-]call)[_-]?id
+    """,
+    re.VERBOSE | re.IGNORECASE | re.DOTALL,
+)
 _DIGEST_BYTES = 16
 
 
@@ -34,12 +47,14 @@ def digest(data: bytes) -> bytes:
 def request_id(request: Request, source: str, record_digest: bytes) -> tuple[str, str]:
     """The ledger's id of the call as UUID text, and what it is made from: response, call or record.
 
-    A gateway's cached answer repeats the id of the answer it repeats, so it goes by its own call id.
+    A gateway's cached answer repeats the id of the answer it repeats, so it goes by its own call id. Each
+    attempt after the first is a call of its own under the same call id.
     """
     if request.response_id and not request.cache_hit and _REAL_IDS.fullmatch(request.response_id):
         return _uuid(f"response:{request.response_id}".encode()), "response"
-    if request.call_id:
-        return _uuid(f"call:{source}:{request.call_id}".encode()), "call"
+    if request.call_id and not _NO_IDS.fullmatch(request.call_id.strip()):
+        again = f":attempt {request.attempt}" if (request.attempt or 1) > 1 else ""
+        return _uuid(f"call:{source}:{request.call_id}{again}".encode("utf-8", "replace")), "call"
     return _uuid(b"record:" + record_digest), "record"
 
 
