@@ -33,7 +33,7 @@ def _line(name: str, number: int, chance: random.Random) -> str:
     record = {
         "tollbook": 1,
         "ts": (_START + timedelta(seconds=10 * number)).isoformat(),
-        "call_id": f"{name}-{number - number % 7 if number % 50 == 0 else number}",
+        "call_id": f"killed-{name}-{number - number % 7 if number % 50 == 0 else number}",
         "tenant": chance.choice(["acme", "fabrikam", None]),
         "workflow": chance.choice(["digest", "search"]),
         "model": chance.choice(["gpt-4.1", "gpt-4.1-mini", "claude-sonnet-4-5", "house-llama-9"]),
