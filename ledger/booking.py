@@ -14,7 +14,8 @@ import polars as pl
 
 from ledger.frames import BUCKETS
 from ledger.prices import Contract, Meter, Price
-from ledger.quotes import join, quote
+from ledger.quotes import hold, join, quote
+from ledger.shares import apportion
 from ledger.types import SEGMENTS
 
 INPUT_BUCKETS = BUCKETS[:-1]
@@ -39,15 +40,18 @@ MONEY_COLUMNS = (
 )
 
 
-def book(records: pl.DataFrame, contracts: Sequence[Contract]) -> tuple[pl.DataFrame, list[Price]]:
+def book(
+    records: pl.DataFrame, contracts: Sequence[Contract], held: pl.DataFrame | None = None
+) -> tuple[pl.DataFrame, list[Price]]:
     """Turn RECORDS into rows of `requests`; money columns are Int64 picodollars, NULL where unpriced.
 
-    Also return the prices used, for the price book.
+    `held` (see quotes.HELD) are the terms of calls booked before: those stay. Also return the prices used
+    for the others, for the price book.
     """
     billed = _split(_bill(records))
     quotes, prices = quote(billed, contracts)
-    priced = _price(billed, quotes)
-    return priced.drop("total_input"), prices
+    quoted = join(billed.with_row_index("row"), quotes)
+    return _price(billed, quoted if held is None else hold(quoted, held)).drop("total_input"), prices
 
 
 # Answers of these models cost reasoning that no log shows: a count of the visible text is not the bill.
@@ -61,12 +65,7 @@ def _reported(columns: Sequence[str]) -> pl.Expr:
 
 def _missing_output() -> pl.Expr:
     """A stream was cut before its output count. A whole answer without one is as the provider bills it."""
-    return (
-        pl.col("streamed").fill_null(False)
-        & _reported(INPUT_BUCKETS)
-        & pl.col("output_tokens").is_null()
-        & (pl.col("counted_output_tokens").fill_null(0) > 0)
-    )
+    return pl.col("streamed").fill_null(False) & _reported(INPUT_BUCKETS) & pl.col("output_tokens").is_null()
 
 
 def _missing_input() -> pl.Expr:
@@ -92,8 +91,14 @@ def _is_counted_exactly() -> pl.Expr:
 
 def _bill(records: pl.DataFrame) -> pl.DataFrame:
     """Take reported usage as billed; where there is none, our own count stands in and says so."""
+    # A stream that failed half way was billed for what it had said; a refused call was not billed at all.
+    refused = (pl.col("http_status").fill_null(200) >= 400) | (
+        pl.col("counted_output_tokens").fill_null(0) == 0
+    )
     countable = (
-        (pl.col("status") != "error") & ~pl.col("cache_hit") & pl.col("counted_input_tokens").is_not_null()
+        ~((pl.col("status") == "error") & refused)
+        & ~pl.col("cache_hit")
+        & pl.col("counted_input_tokens").is_not_null()
     )
     source = (
         pl.when(is_half_reported())
@@ -148,6 +153,11 @@ def _segment_weights(billed: pl.DataFrame, total: npt.NDArray[np.int64]) -> npt.
 
 def apportion_rows(weights: npt.NDArray[np.int64], total: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """ledger.shares.apportion for many rows at once: each row of `weights` split to its total."""
+    if len(weights) and int(weights.max()) * int(total.max()) >= 2**63:
+        parts_of = (
+            apportion(row, whole) for row, whole in zip(weights.tolist(), total.tolist(), strict=True)
+        )
+        return np.array(list(parts_of), dtype=np.int64)
     whole = weights.sum(axis=1)
     safe = np.maximum(whole, 1)[:, None]
     scaled = weights * total[:, None]
@@ -161,19 +171,18 @@ def apportion_rows(weights: npt.NDArray[np.int64], total: npt.NDArray[np.int64])
     return rounded
 
 
-def _price(billed: pl.DataFrame, quotes: pl.DataFrame) -> pl.DataFrame:
+def _price(billed: pl.DataFrame, quoted: pl.DataFrame) -> pl.DataFrame:
     return (
-        join(billed.with_row_index("row"), quotes)
-        .with_columns(_meter_tokens())
+        quoted.with_columns(_meter_tokens())
         .with_columns(_reason().alias("unpriced_reason"))
         .with_columns(_meter_costs())
         .with_columns(_beyond_the_column().alias("unpriced_reason"))
         .with_columns(*_totals(), *_positions())
-        .with_columns(_laid(pl.col(f"end_{name}")).alias(f"laid_{name}") for name in SEGMENTS)
+        .with_columns(_laid(pl.col(f"_end_{name}")).alias(f"_laid_{name}") for name in SEGMENTS)
         .with_columns(*_input_split(), *_output_split())
         .pipe(_free_where_nothing_is_billed)
         .sort("row")
-        .drop(_SCRATCH, strict=False)
+        .select(*billed.columns, "price_id", "context_window", "unpriced_reason", *MONEY_COLUMNS)
     )
 
 
@@ -283,8 +292,8 @@ def _positions() -> list[pl.Expr]:
     sizes = [pl.col(f"n_{meter}") for meter in _INPUT_METERS]
     starts = [pl.sum_horizontal(pl.lit(0, pl.Int128), *sizes[:i]) for i in range(len(sizes))]
     return [
-        *(end.cast(pl.Int128).alias(f"end_{name}") for name, end in zip(SEGMENTS, ends, strict=True)),
-        *(start.alias(f"start_{meter}") for meter, start in zip(_INPUT_METERS, starts, strict=True)),
+        *(end.cast(pl.Int128).alias(f"_end_{name}") for name, end in zip(SEGMENTS, ends, strict=True)),
+        *(start.alias(f"_start_{meter}") for meter, start in zip(_INPUT_METERS, starts, strict=True)),
     ]
 
 
@@ -297,15 +306,15 @@ def _laid(position: pl.Expr) -> pl.Expr:
     shares = []
     for meter in _INPUT_METERS:
         size = pl.col(f"n_{meter}")
-        inside = (position - pl.col(f"start_{meter}")).clip(0, size)
+        inside = (position - pl.col(f"_start_{meter}")).clip(0, size)
         shares.append(pl.col(f"ratecost_{meter}") * inside // size.clip(1))
     return pl.sum_horizontal(*shares, ignore_nulls=False)
 
 
 def _input_split() -> list[pl.Expr]:
-    befores = [pl.lit(0, pl.Int128), *(pl.col(f"laid_{name}") for name in SEGMENTS[:-1])]
+    befores = [pl.lit(0, pl.Int128), *(pl.col(f"_laid_{name}") for name in SEGMENTS[:-1])]
     return [
-        _priced(pl.col(f"laid_{name}") - before).alias(f"cost_{name}_usd")
+        _priced(pl.col(f"_laid_{name}") - before).alias(f"cost_{name}_usd")
         for name, before in zip(SEGMENTS, befores, strict=True)
     ]
 
@@ -328,15 +337,3 @@ def _free_where_nothing_is_billed(priced: pl.DataFrame) -> pl.DataFrame:
         pl.when(_nothing_billed()).then(0).otherwise(pl.col(column)).cast(pl.Int64).alias(column)
         for column in MONEY_COLUMNS
     )
-
-
-_SCRATCH = [
-    "row",
-    "quote_reason",
-    *(
-        f"{prefix}_{meter}"
-        for meter in _METERS
-        for prefix in ("n", "rate", "list", "ratecost", "listcost", "start")
-    ),
-    *(f"{prefix}_{name}" for name in SEGMENTS for prefix in ("end", "laid")),
-]

@@ -7,13 +7,11 @@ import polars as pl
 from ledger.frames import RECORDS, USAGE_COLUMNS
 
 # Disjoint buckets of two records cannot be mixed: one may hold the cached tokens inside its input, the
-# other beside it. So usage moves as one piece, and so does our count.
+# other beside it. So usage moves as one piece, and so do our count of the prompt and that of the answer.
 _USAGE = (*USAGE_COLUMNS, "usage_json")
+_ANSWER = ("counted_output_tokens", "counted_answer_tokens", "counted_tool_call_tokens")
 _COUNT = (
     "counted_input_tokens",
-    "counted_output_tokens",
-    "counted_answer_tokens",
-    "counted_tool_call_tokens",
     "counted_segments",
     "count_method",
     "tokenizer",
@@ -21,10 +19,14 @@ _COUNT = (
     "prompt_version",
     "prompt_hash",
 )
+# How a call ended is told by the record that ranks first; others only add what they say of the same end.
+_END = ("http_status", "error_type")
 _OWN_RULE = ("request_id", "ts", "ts_estimated", "ingested_at", "tags")
 
 _has_usage = pl.any_horizontal(pl.col(column).is_not_null() for column in USAGE_COLUMNS)
 _has_count = pl.col("count_method") != "none"
+_has_answer = pl.col("counted_output_tokens").is_not_null()
+_same_end = pl.col("status") == pl.col("status").first()
 
 
 def merge(parts: pl.DataFrame) -> pl.DataFrame:
@@ -36,12 +38,14 @@ def merge(parts: pl.DataFrame) -> pl.DataFrame:
     ranked = parts.sort(
         [_has_usage, "output_tokens", "record_digest"], descending=True, nulls_last=True, maintain_order=True
     )
-    plain = [column for column in RECORDS if column not in (*_USAGE, *_COUNT, *_OWN_RULE)]
+    plain = [column for column in RECORDS if column not in (*_USAGE, *_COUNT, *_ANSWER, *_END, *_OWN_RULE)]
     return (
         ranked.group_by("request_id", maintain_order=True)
         .agg(
             *(pl.col(column).drop_nulls().first() for column in plain),
             *(_first_where(column, _has_usage) for column in _USAGE),
+            *(_first_where(column, _has_answer) for column in _ANSWER),
+            *(_first_where(column, _same_end & pl.col(column).is_not_null()) for column in _END),
             *(_first_where(column, _has_count) for column in _COUNT if column != "count_method"),
             _first_where("count_method", _has_count).fill_null("none"),
             pl.coalesce(pl.col("ts").filter(~pl.col("ts_estimated")).first(), pl.col("ts").min()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import polars as pl
@@ -12,6 +12,7 @@ from ledger.booking import MONEY_COLUMNS, book, is_half_reported
 from ledger.frames import RECORDS
 from ledger.merge import merge
 from ledger.prices import Contract, as_frame
+from ledger.quotes import held_terms
 from ledger.store import Ledger
 
 REJECTS = pl.Schema(
@@ -103,8 +104,8 @@ def post_all(
     with ledger.transaction():
         outcomes = _post_records(ledger, batches, contracts, now)
         for batch, outcome in zip(batches, outcomes, strict=True):
-            _post_rejects(ledger, batch)
-            _post_progress(ledger, batch, outcome, now)
+            kept = _post_rejects(ledger, batch)
+            _post_progress(ledger, batch, replace(outcome, rejected=kept), now)
         _post_prompt_versions(ledger, pl.concat(batch.prompt_versions for batch in batches))
     return outcomes
 
@@ -121,7 +122,7 @@ def _post_records(
     with ledger.scanning("incoming", incoming.select(_CALL)):
         known = ledger.frame(_KNOWN)
         ledger.execute("DELETE FROM rejects WHERE record_digest IN (SELECT record_digest FROM incoming)")
-    fresh = incoming.unique(_CALL, keep="first", maintain_order=True).join(known, on=_CALL, how="anti")
+    fresh = _fresh(incoming, known)
     existing = set(known["request_id"]) & set(fresh["request_id"])
     first = fresh.unique("request_id", keep="first", maintain_order=True).filter(
         ~pl.col("request_id").is_in(list(existing))
@@ -129,6 +130,15 @@ def _post_records(
     _write(ledger, fresh.drop("batch"), list(existing), contracts, now)
     parts = (_by_batch(frame, len(batches)) for frame in (incoming, fresh, first))
     return [_outcome(batch, *frames) for batch, *frames in zip(batches, *parts, strict=True)]
+
+
+def _fresh(incoming: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """The records that say something new: of equal ones without a time of their own the earliest does."""
+    earliest = incoming.sort("ts", maintain_order=True).unique(_CALL, keep="first", maintain_order=True)
+    before = known.group_by(_CALL).agg(known_ts=pl.col("ts").min())
+    held = earliest.join(before, on=_CALL, how="left", maintain_order="left")
+    is_earlier = pl.col("ts_estimated") & (pl.col("ts") < pl.col("known_ts"))
+    return held.filter(pl.col("known_ts").is_null() | is_earlier).drop("known_ts")
 
 
 def _by_batch(frame: pl.DataFrame, count: int) -> list[pl.DataFrame]:
@@ -166,10 +176,10 @@ def _write(
 
 
 _KNOWN = """
-    SELECT request_id::VARCHAR AS request_id, record_digest FROM requests
+    SELECT request_id::VARCHAR AS request_id, record_digest, ts FROM requests
     WHERE request_id IN (SELECT request_id::UUID FROM incoming)
     UNION
-    SELECT request_id::VARCHAR, record_digest FROM record_parts
+    SELECT request_id::VARCHAR, record_digest, ts FROM record_parts
     WHERE request_id IN (SELECT request_id::UUID FROM incoming)
 """
 
@@ -220,10 +230,8 @@ def _write_booked(
 ) -> None:
     if records.is_empty():
         return
-    booked, prices = book(records, contracts)
-    if replaced:
-        with ledger.scanning("replaced", pl.DataFrame({"request_id": list(replaced)})):
-            ledger.execute("DELETE FROM requests WHERE request_id IN (SELECT request_id::UUID FROM replaced)")
+    held = _replace(ledger, replaced) if replaced else None
+    booked, prices = book(records, contracts, held)
     with ledger.scanning("booked", booked):
         ledger.execute(f"INSERT INTO requests BY NAME SELECT * REPLACE ({_TO_ROW}, {_TO_MONEY}) FROM booked")
     with ledger.scanning("used", as_frame(prices, now)):
@@ -233,16 +241,34 @@ def _write_booked(
         )
 
 
-def _post_rejects(ledger: Ledger, batch: Batch) -> None:
+def _replace(ledger: Ledger, request_ids: Sequence[str]) -> pl.DataFrame:
+    """Take rows out to be booked anew, and say what they were charged by: a booked price stays."""
+    with ledger.scanning("replaced", pl.DataFrame({"request_id": list(request_ids)})):
+        booked = ledger.frame(
+            "SELECT request_id::VARCHAR AS request_id, provider, model, tenant, service_tier, price_id "
+            "FROM requests "
+            "WHERE request_id IN (SELECT request_id::UUID FROM replaced) AND price_id IS NOT NULL"
+        )
+        ledger.execute("DELETE FROM requests WHERE request_id IN (SELECT request_id::UUID FROM replaced)")
+    with ledger.scanning("booked", booked.select("price_id").unique()):
+        prices = ledger.frame(
+            "SELECT price_id, meter, above_input_tokens, usd_per_million FROM prices "
+            "WHERE price_id IN (SELECT price_id FROM booked)"
+        )
+    return held_terms(booked, prices)
+
+
+def _post_rejects(ledger: Ledger, batch: Batch) -> int:
+    """Keep each bad record once; how many are new."""
     if batch.reads_on:
         ledger.execute(
             "DELETE FROM rejects WHERE source_file = ? AND reason IN (?, ?)",
             [batch.source_file, UNFINISHED, DAMAGED],
         )
     if batch.rejects.is_empty():
-        return
+        return 0
     with ledger.scanning("refused", batch.rejects.unique("record_digest", keep="first", maintain_order=True)):
-        ledger.execute(
+        return ledger.execute(
             "INSERT INTO rejects BY NAME SELECT * FROM refused "
             "WHERE record_digest NOT IN (SELECT record_digest FROM rejects)"
         )

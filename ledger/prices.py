@@ -40,6 +40,7 @@ _CHARGED_AS = {
     Meter.CACHE_WRITE: Meter.INPUT,
     Meter.REASONING: Meter.OUTPUT,
 }
+_PART_OF = {**_CHARGED_AS, Meter.CACHE_WRITE_1H: Meter.INPUT}
 _BOOK_KEYS = {
     Meter.INPUT: "input_mtok",
     Meter.CACHE_READ: "cache_read_mtok",
@@ -86,7 +87,8 @@ class Price:
     @property
     def price_id(self) -> str:
         """A name for exactly these terms; the same terms have the same name in every ledger."""
-        terms = (self.kind, self.provider, self.model, self.tenant, self.service_tier, self.effective_from)
+        where = (self.kind, self.provider, self.model, self.tenant, self.service_tier)
+        terms = (*where, self.effective_from, self.effective_to)
         text = repr(
             (terms, sorted((r.meter.value, r.above_input_tokens, str(r.usd_per_million)) for r in self.rates))
         )
@@ -104,7 +106,9 @@ class Unpriced:
 class Contract:
     """A negotiated price: a discount on list, or unit prices of one's own, for models by pattern.
 
-    `since` and `until` are UTC days, `until` excluded. A tenant's own contract wins over one for all.
+    `since` and `until` are UTC days, `until` excluded. Of several that cover a call the narrowest holds: a
+    tenant's own before one for all, a provider's before any's, the longer model pattern before the
+    shorter, then the later one. Unit prices are those of one service tier; a discount is on any.
     """
 
     model: str
@@ -114,16 +118,24 @@ class Contract:
     usd_per_million: Mapping[Meter, Decimal] = field(default_factory=dict)
     since: date | None = None
     until: date | None = None
+    service_tier: str = "standard"
 
-    def covers(self, provider: str | None, model: str, tenant: str | None, day: date) -> bool:
-        """Whether a call of that day is charged by this contract."""
+    def covers(self, key: PriceKey, names: Sequence[str]) -> bool:
+        """Whether a call is charged by this contract; `names` are what its model is known by."""
+        day = key.at.date()
         return (
-            fnmatch.fnmatchcase(model.lower(), self.model.lower())
-            and self.provider in (None, provider)
-            and self.tenant in (None, tenant)
+            any(fnmatch.fnmatchcase(name.lower(), self.model.lower()) for name in names)
+            and self.provider in (None, key.provider)
+            and self.tenant in (None, key.tenant)
             and (self.since is None or self.since <= day)
             and (self.until is None or day < self.until)
+            and (not self.usd_per_million or self.service_tier == (key.service_tier or "standard"))
         )
+
+    def narrowness(self) -> tuple[bool, bool, int, date]:
+        """How particular the contract is; of several the greatest holds."""
+        named = len(self.model.replace("*", "").replace("?", ""))
+        return self.tenant is not None, self.provider is not None, named, self.since or date.min
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +205,12 @@ def list_price(key: PriceKey) -> Price | Unpriced:
 
 def contract_price(key: PriceKey, listed: Price | Unpriced, contracts: Sequence[Contract]) -> Price | None:
     """The negotiated price of a call, None where no contract covers it."""
-    day = key.at.date()
-    covering = [c for c in contracts if key.model and c.covers(key.provider, key.model, key.tenant, day)]
+    # A model is asked for as gpt-4.1-mini and answers as gpt-4.1-mini-2025-04-14: a contract names either.
+    listed_as = [listed.model] if isinstance(listed, Price) else []
+    covering = [c for c in contracts if key.model and c.covers(key, [key.model, *listed_as])]
     if not covering:
         return None
-    contract = max(
-        covering, key=lambda c: (c.tenant is not None, c.provider is not None, c.since or date.min)
-    )
+    contract = max(covering, key=Contract.narrowness)
     rates = _contract_rates(contract, listed)
     if not rates:
         return None
@@ -220,12 +231,15 @@ def contract_price(key: PriceKey, listed: Price | Unpriced, contracts: Sequence[
 
 def _contract_rates(contract: Contract, listed: Price | Unpriced) -> tuple[Rate, ...]:
     own = {meter: Rate(meter, 0, usd) for meter, usd in contract.usd_per_million.items()}
+    # Parts of a meter with a price of one's own go by it: a list price for cached tokens beside an own,
+    # lower price for fresh ones is no one's contract.
+    settled = {*own, *(part for part, whole in _PART_OF.items() if whole in own)}
     base = listed.rates if isinstance(listed, Price) else ()
     factor = 1 - (contract.discount or Decimal(0))
     discounted = tuple(
         Rate(r.meter, r.above_input_tokens, round(r.usd_per_million * factor, _RATE_DIGITS))
         for r in base
-        if r.meter not in own
+        if r.meter not in settled
     )
     return (*own.values(), *discounted)
 
@@ -289,16 +303,16 @@ def key_of(
     return PriceKey(provider, model, tenant, tier, at.replace(hour=0, minute=0, second=0, microsecond=0))
 
 
-def rate_steps(price: Price) -> list[tuple[int, dict[Meter, int | None]]]:
-    """The price by input size: (above_input_tokens, picodollars per million tokens of each meter)."""
-    steps = sorted({0, *(rate.above_input_tokens for rate in price.rates)})
-    return [(above, _rates_at(price, above)) for above in steps]
+def steps_of(rates: Sequence[Rate]) -> list[tuple[int, dict[Meter, int | None]]]:
+    """A price by input size: (above_input_tokens, picodollars per million tokens of each meter)."""
+    steps = sorted({0, *(rate.above_input_tokens for rate in rates)})
+    return [(above, _rates_at(rates, above)) for above in steps]
 
 
-def _rates_at(price: Price, above: int) -> dict[Meter, int | None]:
+def _rates_at(rates: Sequence[Rate], above: int) -> dict[Meter, int | None]:
     at: dict[Meter, int | None] = {}
     for meter in Meter:
-        fitting = [r for r in price.rates if r.meter == meter and r.above_input_tokens <= above]
+        fitting = [r for r in rates if r.meter == meter and r.above_input_tokens <= above]
         best = max(fitting, key=lambda r: r.above_input_tokens, default=None)
         at[meter] = int(best.usd_per_million.scaleb(_RATE_DIGITS)) if best else None
     for part, whole in _CHARGED_AS.items():

@@ -11,11 +11,12 @@ from ledger.prices import (
     Meter,
     Price,
     PriceKey,
+    Rate,
     Unpriced,
     contract_price,
     key_of,
     list_price,
-    rate_steps,
+    steps_of,
 )
 
 _KEY = ("provider", "model", "tenant", "service_tier")
@@ -34,6 +35,18 @@ QUOTES = pl.Schema(
         "quote_reason": pl.String(),
         **{f"rate_{meter}": pl.Int64() for meter in _METERS},
         **{f"list_{meter}": pl.Int64() for meter in _METERS},
+    }
+)
+
+
+# What calls booked before were charged by: a row a call and input size.
+HELD = pl.Schema(
+    {
+        "request_id": pl.String(),
+        **dict.fromkeys(_KEY, pl.String()),
+        "price_id": pl.String(),
+        "above": pl.Int64(),
+        **{f"held_{meter}": pl.Int64() for meter in _METERS},
     }
 )
 
@@ -68,8 +81,8 @@ def _rows(key: PriceKey, listed: Price | Unpriced, contracted: Price | None) -> 
     charged = contracted if contracted else listed
     if isinstance(charged, Unpriced):
         return [{**base, "above": -1, "quote_reason": charged.reason}]
-    list_steps = rate_steps(listed) if isinstance(listed, Price) else []
-    steps = rate_steps(charged)
+    list_steps = steps_of(listed.rates) if isinstance(listed, Price) else []
+    steps = steps_of(charged.rates)
     rows = []
     for above in sorted({step for step, _ in steps} | {step for step, _ in list_steps}):
         row = {
@@ -107,4 +120,47 @@ def join(calls: pl.DataFrame, quotes: pl.DataFrame) -> pl.DataFrame:
         .sort("row", "above")
         .unique("row", keep="last", maintain_order=True)
         .drop("day", "quarter", "above", "whole_day")
+    )
+
+
+def held_terms(booked: pl.DataFrame, prices: pl.DataFrame) -> pl.DataFrame:
+    """HELD from rows of `requests` and of `prices`: what each booked call was charged by, by input size."""
+    steps: dict[str, list[dict[str, object]]] = {}
+    for price_id, rates in prices.group_by("price_id"):
+        terms = tuple(Rate(Meter(m), above, usd) for m, above, usd in rates.select(_RATE).iter_rows())
+        steps[str(price_id[0])] = [
+            {
+                "price_id": price_id[0],
+                "above": above or -1,
+                **{f"held_{m}": rate for m, rate in by_meter.items()},
+            }
+            for above, by_meter in steps_of(terms)
+        ]
+    schema = {name: dtype for name, dtype in HELD.items() if name not in ("request_id", *_KEY)}
+    flat = pl.DataFrame([row for rows in steps.values() for row in rows], schema=schema)
+    return booked.join(flat, on="price_id", how="inner").select(HELD.names())
+
+
+_RATE = ("meter", "above_input_tokens", "usd_per_million")
+
+
+def hold(quoted: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
+    """Put the terms a call was booked at in the place of today's.
+
+    They hold while the call's provider, model, tenant and tier are the ones it was booked with: a record
+    that tells another tenant or model makes it another price.
+    """
+    before = (
+        quoted.select("row", "request_id", *_KEY, "total_input")
+        .join(held, on=["request_id", *_KEY], how="inner", nulls_equal=True)
+        .filter(pl.col("total_input").fill_null(0) > pl.col("above"))
+        .sort("row", "above")
+        .unique("row", keep="last", maintain_order=True)
+        .select("row", pl.col("price_id").alias("held_id"), *(f"held_{meter}" for meter in _METERS))
+    )
+    is_held = pl.col("held_id").is_not_null()
+    return quoted.join(before, on="row", how="left").with_columns(
+        pl.when(is_held).then("held_id").otherwise("price_id").alias("price_id"),
+        pl.when(is_held).then(None).otherwise("quote_reason").alias("quote_reason"),
+        *(pl.when(is_held).then(f"held_{m}").otherwise(f"rate_{m}").alias(f"rate_{m}") for m in _METERS),
     )

@@ -21,6 +21,8 @@ _SETTINGS: Mapping[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
 }
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
+# What DuckDB says of a file that another process has open, and of one that this process has open another way.
+_HELD = ("Could not set lock", "different configuration")
 
 
 class LedgerError(Exception):
@@ -151,19 +153,22 @@ def _connect(file: Path, wait_s: float, read_only: bool) -> duckdb.DuckDBPyConne
     while True:
         try:
             return duckdb.connect(str(file), read_only=read_only, config=dict(_SETTINGS))
-        except duckdb.IOException as error:
-            holder = _HOLDER.search(str(error))
-            if holder is None:
+        except duckdb.Error as error:
+            if not any(sign in str(error) for sign in _HELD):
                 raise LedgerError(f"cannot open {file} as a ledger: {_first_line(error)}") from error
             if time.monotonic() + pause_s > deadline:
                 raise LedgerHeldError(
-                    f"{file} is held by {holder['program']} (process {holder['pid']}) and did not come free "
-                    f"in {wait_s:g} s: wait for it to finish, or end it, then run this again"
+                    f"{file} is held by {_holder(error)} and did not come free in {wait_s:g} s: wait for it "
+                    f"to finish, or end it, then run this again"
                 ) from error
-        except duckdb.Error as error:
-            raise LedgerError(f"cannot open {file} as a ledger: {_first_line(error)}") from error
         time.sleep(pause_s)
         pause_s = min(pause_s * 1.6, 0.5)
+
+
+def _holder(error: duckdb.Error) -> str:
+    """Who has the file open; a process in another container has no name here."""
+    found = _HOLDER.search(str(error))
+    return f"{found['program']} (process {found['pid']})" if found else "another process"
 
 
 def _first_line(error: Exception) -> str:

@@ -77,6 +77,7 @@ def _contract(table: PriceTable) -> Contract:
         usd_per_million=dict(table.usd_per_million),
         since=table.since,
         until=table.until,
+        service_tier=table.service_tier,
     )
 
 

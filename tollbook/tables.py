@@ -80,6 +80,7 @@ Duration = Annotated[timedelta, BeforeValidator(duration)]
 Interval = Annotated[timedelta, BeforeValidator(duration), AfterValidator(_some_time)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Usd = Annotated[Decimal, BeforeValidator(_money), Field(ge=0)]
+UnitPrice = Annotated[Decimal, BeforeValidator(_money), Field(ge=0, le=1_000_000)]
 ClockTime = Annotated[str, AfterValidator(_clock_time)]
 Dimension = Literal["tenant", "workflow", "model_tier", "environment"]
 
@@ -230,6 +231,7 @@ class PriceTable(_Table):
     provider: str | None = None
     tenant: str | None = None
     discount_percent: Annotated[Decimal, BeforeValidator(_money), Field(ge=0, le=100)] | None = None
-    usd_per_million: Mapping[Meter, Usd] = Field(default_factory=dict)
+    usd_per_million: Mapping[Meter, UnitPrice] = Field(default_factory=dict)
+    service_tier: Literal["standard", "batch", "flex", "priority"] = "standard"
     since: date | None = None
     until: date | None = None

@@ -232,3 +232,44 @@ def test_segments_and_output_sum_to_the_bill(records_factory, usage, segments, o
 def test_many_rows_are_apportioned_as_one_is(weights, total):
     many = apportion_rows(np.array([weights], dtype=np.int64), np.array([total], dtype=np.int64))
     assert tuple(many[0]) == apportion(weights, total)
+
+
+def test_no_column_of_a_record_is_lost_in_booking(records):
+    frame = records({"end_user": "hash", "input_tokens": 5, "output_tokens": 1, "segments": {"user": 5}})
+    booked, _ = book(frame, [])
+    unchanged = [name for name in frame.columns if name not in ("input_tokens", "output_tokens")]
+    assert booked.select(unchanged).equals(frame.select(unchanged))
+
+
+def test_segments_of_an_absurdly_long_prompt_still_sum_to_it(records):
+    buckets = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens")
+    frame = records({**dict.fromkeys(buckets, 10**9), "segments": {"user": 10**9}, "count_method": "partial"})
+    row = book(frame, [])[0].row(0, named=True)
+    assert [row["seg_user"], row["seg_unexplained"]] == [10**9, 3 * 10**9]
+
+
+def test_a_contract_names_a_model_as_asked_for_or_as_listed(records):
+    contract = Contract(model="gpt-4.1-mini", discount=Decimal("0.5"))
+    frame = records({"model": "gpt-4.1-mini-2025-04-14", "input_tokens": 1000, "output_tokens": 0})
+    assert usd(book(frame, [contract])[0], "cost_usd") == Decimal("0.0002")
+
+
+def test_the_narrower_contract_holds_though_a_wider_one_is_later(records):
+    contracts = [
+        Contract(model="*", discount=Decimal("0.1"), since=date(2026, 9, 1)),
+        Contract(model="gpt-4.1-mini", discount=Decimal("0.5")),
+    ]
+    booked, _ = book(records({"input_tokens": 1000, "output_tokens": 0}), contracts)
+    assert usd(booked, "cost_usd") == Decimal("0.0002")
+
+
+def test_cached_tokens_go_by_ones_own_input_price_where_no_other_is_named(records):
+    own = Contract(model="*", usd_per_million={Meter.INPUT: Decimal("0.05"), Meter.OUTPUT: Decimal("1")})
+    booked, _ = book(records({"input_tokens": 0, "cache_read_tokens": 1000, "output_tokens": 0}), [own])
+    assert usd(booked, "cost_usd") == Decimal("0.00005")
+
+
+def test_ones_own_unit_prices_are_for_the_tier_they_name(records):
+    own = Contract(model="*", usd_per_million={Meter.INPUT: Decimal("1"), Meter.OUTPUT: Decimal("1")})
+    batch = {"input_tokens": 1000, "output_tokens": 0, "service_tier": "batch", "ts": datetime(2026, 10, 20)}
+    assert usd(book(records(batch), [own])[0], "cost_usd") == Decimal("0.0002")  # list, halved for batch

@@ -77,9 +77,27 @@ def test_the_output_of_a_cut_stream_is_estimated_and_paid(records):
     assert row["cost_usd"] == int((Decimal("0.00015") + Decimal("0.000009") + Decimal("0.00018")) * 10**12)
 
 
-def test_input_buckets_without_any_answer_stay_as_reported(records):
-    row = booked(records, {**CUT_STREAM, "counted_output_tokens": 0})
-    assert (row["usage_source"], row["output_tokens"]) == ("reported", None)
+def test_a_stream_cut_before_its_first_word_is_never_told_as_reported(records):
+    row = booked(records, {**CUT_STREAM, "counted_output_tokens": None})
+    assert (row["usage_source"], row["output_tokens"]) == ("estimated", None)
+
+
+def test_a_stream_that_failed_half_way_costs_what_it_had_said(records):
+    failed = {
+        "status": "error",
+        "counted_input_tokens": 1000,
+        "counted_output_tokens": 200,
+        "count_method": "exact",
+    }
+    row = booked(records, failed)
+    # gpt-4.1-mini: 1000 × $0.40 + 200 × $1.60 a million.
+    assert (row["usage_source"], row["cost_usd"]) == ("counted", int(Decimal("0.00072") * 10**12))
+
+
+def test_a_refused_call_costs_nothing_whatever_its_body_says(records):
+    refused = {"status": "error", "http_status": 429, "counted_input_tokens": 9, "counted_output_tokens": 9}
+    row = booked(records, {**refused, "count_method": "exact"})
+    assert (row["usage_source"], row["cost_usd"]) == ("none", 0)
 
 
 def test_a_whole_answer_without_an_output_count_stays_as_reported(records):

@@ -11,6 +11,7 @@ import pytest
 
 from ledger import store
 from ledger.posting import REJECTS, Outcome, post
+from ledger.prices import Contract
 
 NOW = datetime(2026, 10, 6, tzinfo=UTC)
 GATEWAY = {"id": "x", "source": "litellm", "tenant": "acme", "workflow": None, "latency_ms": 900}
@@ -147,3 +148,71 @@ def test_prices_are_appended_once(ledger_path, records, batch):
         ("output", Decimal("1.6")),
     ]
     assert len(used) == 1
+
+
+def test_a_booked_price_stays_when_a_later_record_adds_only_a_detail(ledger_path, records, batch):
+    half = Contract(model="*", discount=Decimal("0.5"))
+    with store.open(ledger_path) as ledger:
+        post(ledger, batch(records(SPAN | {"tenant": "acme"})), [], NOW)
+        before = ledger.rows("SELECT cost_usd, price_id FROM requests")
+        post(ledger, batch(records(GATEWAY)), [half], NOW)
+        after = ledger.rows("SELECT cost_usd, price_id FROM requests")
+        assert ledger.rows("SELECT latency_ms FROM requests") == [(900,)]
+    assert after == before
+
+
+def test_a_record_that_tells_the_tenant_brings_the_tenants_own_price(ledger_path, records, batch):
+    half = Contract(model="*", tenant="acme", discount=Decimal("0.5"))
+    with store.open(ledger_path) as ledger:
+        post(ledger, batch(records(SPAN)), [half], NOW)
+        post(ledger, batch(records(GATEWAY)), [half], NOW)
+        assert ledger.rows("SELECT cost_usd FROM requests") == [(Decimal("0.000024"),)]
+
+
+def test_usage_that_comes_later_is_charged_at_the_price_booked_before(ledger_path, records, batch):
+    counted = {"id": "x", "counted_input_tokens": 90, "counted_output_tokens": 4, "count_method": "exact"}
+    half = Contract(model="*", discount=Decimal("0.5"))
+    with store.open(ledger_path) as ledger:
+        post(ledger, batch(records(counted)), [], NOW)
+        post(ledger, batch(records(SPAN | {"tenant": "acme"})), [half], NOW)
+        assert ledger.rows("SELECT cost_usd FROM requests") == [(Decimal("0.000048"),)]
+
+
+def test_the_count_of_an_answer_survives_a_record_without_its_prompt(ledger_path, records, batch):
+    answer = {"id": "x", "input_tokens": 1000, "streamed": True, "counted_output_tokens": 174, "digest": "b"}
+    again = {"id": "x", "input_tokens": 1000, "streamed": True, "latency_ms": 7, "digest": "a"}
+    with store.open(ledger_path) as ledger:
+        post(ledger, batch(records(answer)), [], NOW)
+        post(ledger, batch(records(again)), [], NOW)
+        found = ledger.rows("SELECT usage_source, output_tokens, latency_ms FROM requests")
+    assert found == [("estimated", 174, 7)]
+
+
+def test_a_call_that_succeeded_at_last_does_not_carry_the_error_of_its_first_try(ledger_path, records, batch):
+    failed = {"id": "x", "status": "error", "http_status": 429, "error_type": "RateLimitError"}
+    with store.open(ledger_path) as ledger:
+        post(ledger, batch(records(failed)), [], NOW)
+        post(ledger, batch(records(SPAN)), [], NOW)
+        found = ledger.rows("SELECT status, http_status, error_type FROM requests")
+    assert found == [("ok", None, None)]
+
+
+@pytest.mark.parametrize("days", [(3, 1), (1, 3)])
+def test_of_equal_records_without_a_time_the_earliest_files_holds(ledger_path, records, batch, days):
+    row = {"id": "x", "id_kind": "record", "digest": "d", "input_tokens": 1, "ts_estimated": True}
+    with store.open(ledger_path) as ledger:
+        for day in days:
+            post(ledger, batch(records({**row, "ts": datetime(2026, 10, day)})), [], NOW)
+        assert ledger.rows("SELECT ts FROM requests") == [(datetime(2026, 10, 1),)]
+
+
+def test_a_reject_seen_again_is_not_counted_again(ledger_path, records, batch):
+    bad = pl.DataFrame(
+        [(b"d" * 16, "no JSON", "pair", "a", 3, 9, 4, "{…", NOW.replace(tzinfo=None))],
+        schema=REJECTS,
+        orient="row",
+    )
+    with store.open(ledger_path) as ledger:
+        for _ in range(2):
+            post(ledger, batch(records().clear(), bad), [], NOW)
+        assert ledger.rows("SELECT sum(rejected) FROM ingest_runs") == [(1,)]

@@ -60,6 +60,13 @@ def test_past_the_wait_the_holder_is_named(ledger_path, holder):
         pass
 
 
+def test_a_ledger_open_another_way_in_this_process_is_waited_for(ledger_path):
+    with store.open(ledger_path):
+        with pytest.raises(store.LedgerHeldError, match="held by another process"):
+            with store.open(ledger_path, wait_s=0.1, read_only=True):
+                pass
+
+
 def test_a_newer_ledger_is_refused_with_what_to_do(ledger_path):
     with store.open(ledger_path) as ledger:
         ledger.execute("INSERT INTO schema_version VALUES (?, now()::TIMESTAMP)", [migrate.LATEST + 1])
