@@ -35,7 +35,8 @@ def _decoded(data: bytes) -> object:
     try:
         return msgspec.json.decode(data)
     except msgspec.DecodeError as error:
-        if "surrogate" not in str(error):
+        # A lone surrogate in the last few bytes is told as a truncation.
+        if not any(word in str(error) for word in ("surrogate", "truncated")):
             raise
     return msgspec.json.decode(_LONE_SURROGATE.sub(rb"\\ufffd", data))
 

@@ -131,7 +131,7 @@ def assemble(events: Sequence[object]) -> Json:
         snapshot = event.get("response")
         if isinstance(snapshot, dict):
             if text(event.get("type")) in _FINAL:
-                return snapshot
+                return snapshot if snapshot.get("output") else _rebuilt(snapshot, events)
             base = snapshot
         elif event.get("object") == "response":
             base = event

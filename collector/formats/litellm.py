@@ -69,15 +69,18 @@ def read(record: Json) -> Request:
         usage_json=usage[1] if usage else None,
         reported_cost_usd=fields.usd_field(record, "response_cost"),
         prompt=_prompt(body_api, record.get("messages"), parameters),
-        answer=_answer(response) if status is Status.OK else None,
+        answer=_answer(response, status),
         max_output_tokens=integer(parameters.get("max_completion_tokens") or parameters.get("max_tokens")),
         temperature=number(parameters.get("temperature")),
     )
 
 
 def _body(value: object) -> Json:
-    found = bodies.response_body(value)
-    return EMPTY if isinstance(found, list) else found
+    """Return the response object; the usage stands outside of it, so that a shortened text costs no call."""
+    try:
+        return mapping(bodies.response_body(value))
+    except ValueError:
+        return EMPTY
 
 
 def _call_type(record: Json) -> tuple[Api, str]:
@@ -197,10 +200,12 @@ def _is_redacted(messages: object) -> bool:
     return any(message.get("content") == REDACTED for message in mappings(messages))
 
 
-def _answer(response: Json) -> Answer | None:
-    """Read the answer in whichever API's shape LiteLLM kept it."""
+def _answer(response: Json, status: Status) -> Answer | None:
+    """Read the answer in whichever API's shape LiteLLM kept it; of a failed call only what arrived."""
     if not response or response.get("text") == REDACTED:
         return None
     reader = apis.APIS[apis.detect(None, EMPTY, response)]
     answer = reader.answer(response)
+    if status is not Status.OK and not bodies.has_content(answer):
+        return None
     return None if answer.hidden == ("unread",) or any(REDACTED in said for said in answer.texts) else answer
