@@ -174,9 +174,11 @@ def findings(
 ) -> list[Finding]:
     """What the counters' states call for: pages for a hard limit and fast burn, tickets for soft and slow.
 
-    The rules are `budget_hard`, `budget_soft` and `budget_burn`. A hard limit reached mutes the counter's
-    other findings. With the rollup, `since` is when the limit was crossed; without it, when the period
-    began. Of several budgets on one scope the fullest speaks. `zone` is for the times in texts.
+    The rules are `budget_hard`, `budget_soft` and `budget_burn`, each followed by the counter's period and
+    unit, `budget_hard_month` or `budget_soft_day_tokens`: two counters of one scope are two findings. A hard
+    limit reached mutes the counter's other findings. With the rollup, `since` is when the limit was crossed;
+    without it, when the period began. Of several budgets on one counter the fullest speaks. `zone` is for
+    the times in texts.
     """
     found = [finding for row in _rows(states, zone) for finding in _of_counter(row, now, rollup)]
     kept: dict[tuple[str, Scope], tuple[float, Finding]] = {}
@@ -211,6 +213,11 @@ class _Standing:
     def often(self) -> str:
         """The period as people say it."""
         return _HOW_OFTEN[self.period]
+
+    def rule(self, kind: str) -> str:
+        """The name of what is found about this counter; dollars, the usual unit, are not named."""
+        unit = "" if self.unit == BudgetUnit.USD else f"_{self.unit}"
+        return f"budget_{kind}_{self.period}{unit}"
 
     @property
     def limit(self) -> Decimal:
@@ -276,7 +283,7 @@ def _limit_finding(
     beyond = row.spent - limit
     return replace(
         _finding(row, now, Period(row.start, now), row.spent, limit),
-        rule=f"budget_{kind}",
+        rule=row.rule(kind),
         since=_crossed(rollup, row, limit) or row.start,
         severity=Severity.PAGE if kind == "hard" else Severity.TICKET,
         summary=(
@@ -295,7 +302,7 @@ def _burn_finding(row: _Standing, rule: BurnRule, now: datetime) -> Finding:
     last = "hour" if rule.hours == 1 else f"{rule.hours} hours"
     return replace(
         _finding(row, now, Period(start, now), spent, allowed.quantize(_SCALE)),
-        rule="budget_burn",
+        rule=row.rule("burn"),
         severity=rule.severity,
         summary=f"{burn:.1f}× the rate of the {row.often} budget over the last {last}",
         why=(f"{units.share(row.used_share)} of {row.written(row.limit)} used", *_why(row)),

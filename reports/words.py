@@ -47,10 +47,14 @@ DIMENSIONS = {
 
 OUTCOMES = {"ok": "Answered", "error": "Failed", "cancelled": "Cancelled"}
 
-RULES = {
+# A rule of a counter is named by its beginning; the period and the unit that follow are in the summary.
+_COUNTER_RULES = {
     "budget_hard": "over its hard limit",
     "budget_soft": "over its soft limit",
     "budget_burn": "budget used too fast",
+}
+
+RULES = {
     "dollar_excess": "spend above usual",
     "envelope_input": "outside its input envelope",
     "envelope_output": "outside its output envelope",
@@ -93,7 +97,8 @@ def value(dimension: str, name: str | None) -> str | None:
 
 def rule(name: str) -> str:
     """What a rule of the checks looks for, in a few words."""
-    return RULES.get(name, name.replace("_", " "))
+    of_counter = (words for beginning, words in _COUNTER_RULES.items() if name.startswith(beginning))
+    return RULES.get(name) or next(of_counter, name.replace("_", " "))
 
 
 def state(name: str) -> Mark:

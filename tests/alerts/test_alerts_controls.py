@@ -12,9 +12,9 @@ from ledger.figures import ControlKind, Scope
     [
         ("dollar_excess", Scope(tenant="acme", workflow="chat"), ControlKind.REQUIRE_APPROVAL),
         ("dollar_excess", Scope(tenant="acme"), ControlKind.REQUIRE_APPROVAL),
-        ("budget_hard", Scope(tenant="acme"), ControlKind.REQUIRE_APPROVAL),
-        ("budget_burn", Scope(tenant="acme"), ControlKind.REQUIRE_APPROVAL),
-        ("budget_soft", Scope(tenant="acme"), ControlKind.CHEAPER_TIER),
+        ("budget_hard_month", Scope(tenant="acme"), ControlKind.REQUIRE_APPROVAL),
+        ("budget_burn_month", Scope(tenant="acme"), ControlKind.REQUIRE_APPROVAL),
+        ("budget_soft_month", Scope(tenant="acme"), ControlKind.CHEAPER_TIER),
         ("envelope_input", Scope(workflow="chat"), ControlKind.COMPRESS_CONTEXT),
         ("envelope_output", Scope(workflow="chat"), ControlKind.CAP_OUTPUT),
         ("envelope_cost", Scope(workflow="chat"), ControlKind.CHEAPER_TIER),
@@ -40,7 +40,9 @@ def test_the_saving_is_the_excess_at_the_same_pace_for_a_day(finding, noon):
 
 def test_what_is_beyond_a_budget_was_spent_since_it_was_crossed(finding, noon):
     action = propose(
-        finding(rule="budget_hard", window_start=noon - timedelta(days=29), since=noon - timedelta(hours=12))
+        finding(
+            rule="budget_hard_month", window_start=noon - timedelta(days=29), since=noon - timedelta(hours=12)
+        )
     )
     assert action.saving_usd_per_day == Decimal("84")
 

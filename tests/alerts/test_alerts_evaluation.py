@@ -68,17 +68,29 @@ def test_a_silence_ends_by_itself_and_repeats_are_told_again(ledger, finding, no
 
 
 def test_an_inhibited_finding_opens_an_incident_but_tells_nobody(ledger, finding, noon):
-    hard, soft = (finding(rule=f"budget_{kind}", scope=Scope(tenant="acme")) for kind in ("hard", "soft"))
+    hard, soft = (
+        finding(rule=f"budget_{kind}_month", scope=Scope(tenant="acme")) for kind in ("hard", "soft")
+    )
     evaluation = evaluate(ledger, [hard, soft], POLICY, noon)
     assert len(book.load_open(ledger)) == 2
-    assert {each.message.rule for each in evaluation.notifications} == {"budget_hard"}
+    assert {each.message.rule for each in evaluation.notifications} == {"budget_hard_month"}
+
+
+def test_a_second_counter_of_a_scope_is_told_while_the_first_one_fires(ledger, finding, noon):
+    month, day = (finding(rule=f"budget_hard_{period}") for period in ("month", "day"))
+    policy = Policy(channels=("stdout",), zone=UTC)
+    evaluate(ledger, [day], policy, noon)
+    later = evaluate(ledger, [day, month], policy, noon + MINUTE)
+    assert [each.message.rule for each in later.notifications] == ["budget_hard_month"]
 
 
 def test_what_was_inhibited_is_told_when_it_stands_alone(ledger, finding, noon):
-    hard, soft = (finding(rule=f"budget_{kind}", scope=Scope(tenant="acme")) for kind in ("hard", "soft"))
+    hard, soft = (
+        finding(rule=f"budget_{kind}_month", scope=Scope(tenant="acme")) for kind in ("hard", "soft")
+    )
     evaluate(ledger, [hard, soft], POLICY, noon)
     later = evaluate(ledger, [soft], POLICY, noon + MINUTE)
-    assert {each.message.rule for each in later.notifications} == {"budget_soft"}
+    assert {each.message.rule for each in later.notifications} == {"budget_soft_month"}
 
 
 def test_a_backfill_is_shown_but_not_told(ledger, finding, noon):

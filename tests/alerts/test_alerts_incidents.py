@@ -166,9 +166,14 @@ def muted_rules(*findings):
 
 def test_a_hard_budget_mutes_the_soft_one_of_its_scope_only(finding):
     acme, zenith = Scope(tenant="acme"), Scope(tenant="zenith")
-    hard = finding(rule="budget_hard", scope=acme)
-    soft, other = finding(rule="budget_soft", scope=acme), finding(rule="budget_soft", scope=zenith)
-    assert inhibited([hard, soft, other]) == {fingerprint("budget_soft", acme)}
+    hard = finding(rule="budget_hard_month", scope=acme)
+    soft, other = (finding(rule="budget_soft_month", scope=scope) for scope in (acme, zenith))
+    assert inhibited([hard, soft, other]) == {fingerprint("budget_soft_month", acme)}
+
+
+@pytest.mark.parametrize("rule", ["budget_soft_month", "budget_soft_day_tokens"])
+def test_a_hard_budget_does_not_mute_the_soft_one_of_another_counter(finding, rule):
+    assert inhibited([finding(rule="budget_hard_day"), finding(rule=rule)]) == set()
 
 
 def test_stale_data_mutes_silence(finding):

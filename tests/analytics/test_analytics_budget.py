@@ -106,7 +106,7 @@ def found(rollup: pl.DataFrame, *budgets: Budget) -> list:
 def test_a_hard_limit_pages_and_mutes_the_soft_one(rollup_frame) -> None:
     (finding,) = found(rollup_frame([spent("300", 48), spent("5", 24)]), acme("100", "200"))
     assert (finding.rule, finding.severity, finding.scope) == (
-        "budget_hard",
+        "budget_hard_month",
         Severity.PAGE,
         Scope(tenant="acme"),
     )
@@ -116,20 +116,20 @@ def test_a_hard_limit_pages_and_mutes_the_soft_one(rollup_frame) -> None:
 
 def test_a_soft_limit_is_a_ticket(rollup_frame) -> None:
     (finding,) = found(rollup_frame([spent("110")]), acme("100", "2000"))
-    assert (finding.rule, finding.severity) == ("budget_soft", Severity.TICKET)
+    assert (finding.rule, finding.severity) == ("budget_soft_month", Severity.TICKET)
     assert finding.summary == "$110.00 spent of the soft monthly budget of $100.00 ($10.00 over)"
 
 
 def test_a_fast_burn_pages_before_any_limit(rollup_frame) -> None:
     (finding,) = found(rollup_frame([spent("50", 0.5)]), acme(None, "744"))
-    assert (finding.rule, finding.severity) == ("budget_burn", Severity.PAGE)
+    assert (finding.rule, finding.severity) == ("budget_burn_month", Severity.PAGE)
     assert finding.summary == "50.0× the rate of the monthly budget over the last hour"
     assert (finding.observed_usd, finding.expected_usd, finding.excess_usd) == (50, 1, 49)
 
 
 def test_a_slow_burn_is_a_ticket(rollup_frame) -> None:
     (finding,) = found(rollup_frame([spent("80", 20)]), acme(None, "744"))
-    assert (finding.rule, finding.severity) == ("budget_burn", Severity.TICKET)
+    assert (finding.rule, finding.severity) == ("budget_burn_month", Severity.TICKET)
 
 
 def test_a_burst_that_hardly_touches_the_budget_is_not_told(rollup_frame) -> None:
@@ -137,15 +137,27 @@ def test_a_burst_that_hardly_touches_the_budget_is_not_told(rollup_frame) -> Non
     assert found(rollup, acme(None, "744")) == []
 
 
-def test_two_budgets_on_one_scope_speak_once(rollup_frame) -> None:
-    daily = Budget("acme-day", "tenant", "acme", "day", None, Decimal(1))
-    (finding,) = budget.findings(
-        budget.states(
-            rollup_frame([spent("300", 3)]), [acme(None, "200"), daily], NOW - timedelta(hours=1), ZONE, NOW
-        ),
-        NOW,
-    )
-    assert finding.expected_usd == 1
+def test_a_daily_and_a_monthly_budget_on_one_scope_both_speak(rollup_frame) -> None:
+    rows = [spent("300", 3)]
+    yesterday = NOW - timedelta(hours=1)
+    daily = acme(None, "1", period="day")
+    frame = budget.states(rollup_frame(rows), [acme(None, "200"), daily], yesterday, ZONE, NOW)
+    findings = budget.findings(frame, yesterday)
+    assert {each.rule: each.expected_usd for each in findings} == {
+        "budget_hard_month": 200,
+        "budget_hard_day": 1,
+    }
+
+
+def test_a_budget_of_tokens_and_one_of_dollars_both_speak(rollup_frame) -> None:
+    rollup = rollup_frame([spent("300", output_tokens=900)])
+    findings = found(rollup, acme(None, "200"), acme(None, "500", unit="tokens"))
+    assert [each.rule for each in findings] == ["budget_hard_month", "budget_hard_month_tokens"]
+
+
+def test_of_two_budgets_on_one_counter_the_fullest_speaks(rollup_frame) -> None:
+    (finding,) = found(rollup_frame([spent("300")]), acme(None, "200"), acme(None, "250"))
+    assert finding.expected_usd == 200
 
 
 def test_unknown_spend_finds_nothing(rollup_frame) -> None:

@@ -119,7 +119,11 @@ def test_unattributed_spend_is_watched_as_if_it_were_a_tenant(books) -> None:
 def test_a_spent_budget_is_found(books) -> None:
     budget = Budget("b", "workflow", "chat", "month", None, Decimal(10))
     (finding,) = found("budget", books([{"bucket": ago(5), "cost_usd": "12"}], budgets=(budget,)))
-    assert (finding.rule, finding.scope, finding.since) == ("budget_hard", Scope(workflow="chat"), ago(5))
+    assert (finding.rule, finding.scope, finding.since) == (
+        "budget_hard_month",
+        Scope(workflow="chat"),
+        ago(5),
+    )
 
 
 def outside(share: int) -> list[dict]:

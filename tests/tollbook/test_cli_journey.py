@@ -56,7 +56,7 @@ def test_the_report_ties_to_the_prices_of_the_book(desk_of_morning):
 def test_a_budget_past_its_hard_limit_pages_once(desk_of_morning):
     listed = json.loads(desk_of_morning("incidents", "--json").out)["incidents"]
     assert [(each["rule"], each["excess_usd"]) for each in listed if each["severity"] == "page"] == [
-        ("budget_hard", "8.000000000000")
+        ("budget_hard_month", "8.000000000000")
     ]
     again = json.loads(desk_of_morning("check", "--json", *AS_OF).out)
     assert (again["sent"], again["changed"]) == (0, 0)
