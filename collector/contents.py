@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
 from collector import sources
@@ -32,15 +31,17 @@ class Contents:
 _FRESH = SourcePosition("", "", 0, 0, 0, b"")
 
 
-def where_to_start(path: str, known: SourcePosition | None, wanted: str) -> SourcePosition | None:
+def where_to_start(
+    path: str, file: IO[bytes], known: SourcePosition | None, wanted: str
+) -> SourcePosition | None:
     """Where to read on: past what is known where the file only grew, else from the top; None if unchanged.
 
     A file that is now to be read as another format is read from the top.
     """
     if path == STDIN or known is None or (known.format and wanted not in (AUTO, known.format)):
         return _FRESH
-    size = Path(path).stat().st_size
-    if size < known.position or sources.fingerprint(path, known.position) != known.digest:
+    size = sources.size_of(file)
+    if size < known.position or sources.fingerprint(file, known.position) != known.digest:
         return _FRESH
     if size == known.position or (size == known.size and not sources.is_compressed(path)):
         return None

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 import polars as pl
 
@@ -196,6 +197,7 @@ class _File:
     """A file being read: its size before the first byte was taken, as what is written meanwhile is for
     the next time. One that is `whole` is read in one go from the top, or again from the top."""
 
+    handle: IO[bytes]
     path: str
     name: str
     form: str
@@ -205,16 +207,18 @@ class _File:
 
 def _file_pieces(path: str, desk: _Desk) -> Iterator[tuple[FileSummary, Batch | None, tuple[bytes, ...]]]:
     name = sources.name_of(path)
-    start = where_to_start(path, desk.known.get(name), desk.intake.format)
-    if start is None:
-        desk.progress(Path(path).stat().st_size)
-        yield FileSummary(path, unchanged=True), None, ()
-        return
-    size = 0 if path == STDIN else Path(path).stat().st_size
-    with sources.opened(path, start.position) as stream:
+    with sources.opened(path) as handle:
+        size = 0 if path == STDIN else sources.size_of(handle)
+        start = where_to_start(path, handle, desk.known.get(name), desk.intake.format)
+        if start is None:
+            desk.progress(size)
+            yield FileSummary(path, unchanged=True), None, ()
+            return
+        stream = sources.plain_text(path, handle, start.position)
         contents = read_contents(path, stream, start, desk.intake.format)
         reading = _reading(name, contents.form, path, desk.intake, desk.now, desk.key)
-        file = _File(path, name, contents.form, size, sources.is_compressed(path) or contents.spread)
+        whole = sources.is_compressed(path) or contents.spread
+        file = _File(handle, path, name, contents.form, size, whole)
         yield from _read_file(file, contents.records, reading, start, desk)
 
 
@@ -233,26 +237,30 @@ def _read_file(
         size = sum(record.length for record in taken)
         if file.path != STDIN:
             place = _whole_place(file, last) if file.whole else _place(file, taken, place or start)
-        batch = _batch(rows, rejects, reading, None if file.path == STDIN else place, size)
+        batch = _batch(rows, rejects, reading, _kept_place(file, place), size)
         bad = {reject.line for reject in rejects} if file.path == STDIN else ()
         desk.progress(size)
         refused = tuple(record.data for record in chunk if record.line in bad)
         yield FileSummary(file.path, file.form, bytes=size), batch, refused
 
 
+def _kept_place(file: _File, place: SourcePosition | None) -> SourcePosition | None:
+    """The position, unless it says nothing of what the next reading will find at the path."""
+    return place if file.path != STDIN and sources.is_still_at(file.path, file.handle) else None
+
+
 def _place(file: _File, taken: Sequence[Record], place: SourcePosition) -> SourcePosition:
     """The position after these records. A line without its end yet will go on with the same number."""
     end = max((record.offset + record.length for record in taken), default=place.position)
     lines = max((record.line - record.unfinished for record in taken), default=place.lines)
-    return SourcePosition(file.name, file.form, file.size, end, lines, sources.fingerprint(file.path, end))
+    return SourcePosition(file.name, file.form, file.size, end, lines, sources.fingerprint(file.handle, end))
 
 
 def _whole_place(file: _File, last: bool) -> SourcePosition | None:
     if not last:
         return None
-    return SourcePosition(
-        file.name, file.form, file.size, file.size, 0, sources.fingerprint(file.path, file.size)
-    )
+    read = sources.fingerprint(file.handle, file.size)
+    return SourcePosition(file.name, file.form, file.size, file.size, 0, read)
 
 
 def _chunks(records: Iterator[Record]) -> Iterator[tuple[list[Record], bool]]:

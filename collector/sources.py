@@ -97,6 +97,19 @@ def modified_at(path: str) -> datetime | None:
     return datetime.fromtimestamp(Path(path).stat().st_mtime, UTC)
 
 
+def size_of(file: IO[bytes]) -> int:
+    """The bytes on disk of an open file, whatever stands at its path by now."""
+    return os.fstat(file.fileno()).st_size
+
+
+def is_still_at(path: str, file: IO[bytes]) -> bool:
+    """Whether the path still leads to the open file: a log may be rotated while it is read."""
+    try:
+        return os.path.samestat(Path(path).stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
+
+
 def name_of(path: str) -> str:
     """The name a source is known by in the ledger; bytes that are no UTF-8 are written as escapes."""
     if path == STDIN:
@@ -109,18 +122,18 @@ def is_compressed(path: str) -> bool:
     return path.endswith((".gz", ".zst"))
 
 
-def fingerprint(path: str, position: int) -> bytes:
-    """A digest of the file's bytes before `position`: its head and its tail, so that it costs the same
-    for any size. A log that was appended to keeps it, one that was rotated or rewritten does not."""
+def fingerprint(file: IO[bytes], position: int) -> bytes:
+    """A digest of the open file's bytes before `position`: its head and its tail, so that it costs the same
+    for any size. A log that was appended to keeps it, one that was rotated or rewritten does not. Where
+    the file is being read stays as it is."""
+    length = min(_SAMPLED_BYTES, position)
     found = hashlib.sha256(str(position).encode())
-    with Path(path).open("rb") as file:
-        found.update(file.read(min(_SAMPLED_BYTES, position)))
-        file.seek(max(position - _SAMPLED_BYTES, 0))
-        found.update(file.read(min(_SAMPLED_BYTES, position)))
+    found.update(os.pread(file.fileno(), length, 0))
+    found.update(os.pread(file.fileno(), length, position - length))
     return found.digest()
 
 
-def _opened_raw(path: str) -> IO[bytes]:
+def _opened(path: str) -> IO[bytes]:
     try:
         return Path(path).open("rb")
     except OSError as error:
@@ -165,19 +178,24 @@ def _unfolded_zstd(file: IO[bytes]) -> Iterator[bytes]:
 
 
 @contextmanager
-def opened(path: str, position: int = 0) -> Iterator[IO[bytes]]:
-    """The plain text of a source from `position` on. Raises SourceError where it cannot be opened."""
+def opened(path: str) -> Iterator[IO[bytes]]:
+    """The bytes of a source as they are on disk. Raises SourceError where it cannot be opened."""
     if path == STDIN:
         yield sys.stdin.buffer
         return
-    with _opened_raw(path) as file:
-        if path.endswith(".gz"):
-            yield io.BufferedReader(gzip.GzipFile(fileobj=file))
-        elif path.endswith(".zst"):
-            yield io.BufferedReader(_Plain(_unfolded_zstd(file)))
-        else:
-            file.seek(position)
-            yield file
+    with _opened(path) as file:
+        yield file
+
+
+def plain_text(path: str, file: IO[bytes], position: int = 0) -> IO[bytes]:
+    """The plain text of an open source; `position` is where to begin in one that is not compressed."""
+    if path.endswith(".gz"):
+        return io.BufferedReader(gzip.GzipFile(fileobj=file))
+    if path.endswith(".zst"):
+        return io.BufferedReader(_Plain(_unfolded_zstd(file)))
+    if path != STDIN:
+        file.seek(position)
+    return file
 
 
 def records(stream: IO[bytes], first_line: int, offset: int, *, whole: bool) -> Iterator[Record]:
@@ -237,8 +255,8 @@ def _too_long(line: int, offset: int, start: bytes, stream: IO[bytes]) -> Record
 
 def whole_text(path: str) -> bytes | None:
     """The whole text of a small enough file, for JSON that spreads over lines; None past the limit."""
-    with opened(path) as stream:
-        text = stream.read(_WHOLE_FILE_BYTES + 1)
+    with opened(path) as file:
+        text = plain_text(path, file).read(_WHOLE_FILE_BYTES + 1)
     return text if len(text) <= _WHOLE_FILE_BYTES else None
 
 

@@ -79,7 +79,8 @@ def _texts(file: str, places: Sequence[_Place]) -> list[tuple[_Place, Record]]:
         return []
     found = []
     try:
-        with sources.opened(file) as stream:
+        with sources.opened(file) as raw:
+            stream = sources.plain_text(file, raw)
             position = 0
             for place in places:
                 position = sources.skip(stream, position, place.offset)

@@ -338,15 +338,59 @@ def test_what_is_written_during_the_reading_is_read_next_time(books, chat_record
     path = books.file("a.jsonl", as_lines([chat_record(1)]))
     taken = sources.fingerprint
 
-    def while_read(name: str, position: int) -> bytes:
+    def while_read(file, position: int) -> bytes:
         with path.open("ab") as log:
             log.write(as_lines([chat_record(2)]))
-        return taken(name, position)
+        return taken(file, position)
 
     with monkeypatch.context() as patch:
         patch.setattr(sources, "fingerprint", while_read)
         books.ingest(path)
     assert books.ingest(path).total("added") == 1
+
+
+ROTATED = {
+    "moved away, a new one begun": lambda path: path.rename(path.with_suffix(".1")),
+    "written anew in its place": lambda path: path.write_bytes(b""),
+    "removed": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("rotate", ROTATED.values(), ids=ROTATED)
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz"])
+def test_a_log_rotated_during_the_reading_is_read_from_the_top(
+    books, chat_record, as_lines, monkeypatch, rotate, suffix
+):
+    pack = gzip.compress if suffix.endswith(".gz") else bytes
+    path = books.file("a" + suffix, pack(as_lines([chat_record(number) for number in (1, 2)])))
+    new = pack(as_lines([chat_record(number) for number in (3, 4, 5)]))
+    read = sources.records
+
+    def rotated_while_read(*args, **more):
+        rotate(path)
+        path.write_bytes(new)
+        return read(*args, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sources, "records", rotated_while_read)
+        books.ingest(path)
+    books.ingest(path)
+    assert books.rows("SELECT count(*) FROM requests WHERE input_tokens >= 63") == [(3,)]
+    assert books.ingest(path).files[0].unchanged
+
+
+def test_a_log_removed_during_the_reading_is_booked(books, chat_record, as_lines, monkeypatch):
+    path = books.file("a.jsonl", as_lines([chat_record(1)]))
+    taken = sources.fingerprint
+
+    def removed_first(file, position: int) -> bytes:
+        path.unlink()
+        return taken(file, position)
+
+    monkeypatch.setattr(sources, "fingerprint", removed_first)
+    summary = books.ingest(path)
+    assert (summary.total("added"), summary.problems) == (1, ())
+    assert books.rows("SELECT count(*) FROM sources") == [(0,)]
 
 
 def test_a_name_that_is_no_utf8_is_read_all_the_same(books, chat_record, as_lines):
