@@ -38,6 +38,20 @@ _CONTROL = pl.Schema(
 )
 
 
+# A resolved incident no longer says whether it was silenced or expected: the audit does. Only the last life
+# counts: who acknowledged it, ended the silence of those before.
+_MUTED = f"""
+WITH latest AS (
+    SELECT * FROM incidents QUALIFY row_number() OVER (PARTITION BY fingerprint ORDER BY opened_at DESC) = 1
+)
+SELECT {COLUMNS}, (
+    SELECT arg_max(action, happened_at) FROM audit
+    WHERE action IN ('incident.silence', 'incident.expect') AND starts_with(detail, incident_id || ' ')
+) AS asked
+FROM latest WHERE state = 'resolved' AND until_at > ?
+"""
+
+
 class Verb(StrEnum):
     """What a person can do to an incident."""
 
@@ -45,6 +59,10 @@ class Verb(StrEnum):
     SILENCE = "silence"
     EXPECT = "expect"
     RESOLVE = "resolve"
+
+
+_VERBS = {IncidentState.SILENCED: Verb.SILENCE, IncidentState.EXPECTED: Verb.EXPECT}
+_ASKED = {f"incident.{verb}": str(state) for state, verb in _VERBS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +81,13 @@ class Notification:
 def load_open(ledger: Ledger) -> list[Incident]:
     """Every incident that is not resolved, oldest first."""
     return _load(ledger, "state <> 'resolved'")
+
+
+def load_muted(ledger: Ledger, now: datetime) -> list[Incident]:
+    """The last life of each finding whose silence or expectation outlasts it, in the state it was put in."""
+    rows = ledger.frame(_MUTED, [naive(now)])
+    states = rows["asked"].replace_strict(_ASKED, default=str(IncidentState.SILENCED))
+    return [to_incident(row) for row in rows.with_columns(state=states).iter_rows(named=True)]
 
 
 def load_all(ledger: Ledger, since: datetime | None = None) -> list[Incident]:
@@ -113,6 +138,7 @@ def record(
     with ledger.transaction():
         _write_incidents(ledger, [change.incident for change in changes])
         _write_controls(ledger, changes, now)
+        _audit_inherited(ledger, changes, now)
         _write_notifications(ledger, notifications, now)
 
 
@@ -147,6 +173,15 @@ def act(
 def audit(ledger: Ledger, now: datetime, action: str, detail: str) -> None:
     """Write one line of who-did-what; the caller holds the transaction."""
     ledger.execute("INSERT INTO audit VALUES (?, ?, ?)", [naive(now), action, detail])
+
+
+def _audit_inherited(ledger: Ledger, changes: Iterable[Change], now: datetime) -> None:
+    """A life that began quiet: the audit says so, as it does where a person asked."""
+    for change in changes:
+        verb = _VERBS.get(change.incident.state)
+        if change.kind is ChangeKind.OPENED and verb is not None:
+            detail = _audit_detail(change.incident, change.incident.until, "as its last life was")
+            audit(ledger, now, f"incident.{verb}", detail)
 
 
 def _check_act(

@@ -50,7 +50,12 @@ def evaluate(ledger: Ledger, findings: Sequence[Finding], policy: Policy, now: d
     Run again with the same findings it changes no state and queues nothing.
     """
     changes = advance(
-        book.load_open(ledger), findings, now, policy.keep_firing_for, policy.backfill_older_than
+        book.load_open(ledger),
+        findings,
+        now,
+        policy.keep_firing_for,
+        policy.backfill_older_than,
+        book.load_muted(ledger, now),
     )
     quiet = inhibited(findings)
     last = book.load_notified(ledger)

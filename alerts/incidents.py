@@ -57,15 +57,19 @@ def advance(
     now: datetime,
     keep_firing_for: timedelta = KEEP_FIRING_FOR,
     backfill_older_than: timedelta = BACKFILL_OLDER_THAN,
+    muted: Sequence[Incident] = (),
 ) -> list[Change]:
     """Compare what is open with what was found; one change for each open incident and each new finding.
 
+    A new life of one of `muted`, resolved incidents that a person silenced or expects until later than now,
+    begins as quiet as that was: what comes and goes must not wake who silenced it.
     `updated_at` is when an incident was last known not to be over. While the data is stale nothing but the
     staleness itself resolves: vanished data is not recovery.
     """
     found = _by_fingerprint(findings)
     blind = any(is_stale(finding.rule) for finding in findings)
     known = {incident.fingerprint for incident in open_incidents}
+    asked = {incident.fingerprint: incident for incident in muted if is_muted(incident, now)}
     changes = [
         _still_found(incident, found[incident.fingerprint], now, backfill_older_than)
         if incident.fingerprint in found
@@ -73,7 +77,7 @@ def advance(
         for incident in open_incidents
     ]
     new = (
-        _opened(print_, finding, now, backfill_older_than)
+        _inheriting(_opened(print_, finding, now, backfill_older_than), asked.get(print_))
         for print_, finding in found.items()
         if print_ not in known
     )
@@ -142,6 +146,13 @@ def _opened(print_: str, finding: Finding, now: datetime, backfill_older_than: t
         deliver=_is_fresh(finding, now, backfill_older_than),
     )
     return Change(incident, ChangeKind.OPENED)
+
+
+def _inheriting(opened: Change, muted: Incident | None) -> Change:
+    if muted is None:
+        return opened
+    quiet = replace(opened.incident, state=muted.state, until=muted.until, note=muted.note)
+    return replace(opened, incident=quiet)
 
 
 def _still_found(

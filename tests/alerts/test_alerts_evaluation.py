@@ -1,6 +1,8 @@
 from datetime import UTC, timedelta
 from decimal import Decimal
 
+import pytest
+
 from alerts import book
 from alerts.book import Verb
 from alerts.dispatch import Reason, Route
@@ -65,6 +67,50 @@ def test_a_silence_ends_by_itself_and_repeats_are_told_again(ledger, finding, no
     assert told(evaluate(ledger, [finding()], POLICY, until - MINUTE)) == []
     assert {reason for _, reason in told(evaluate(ledger, [finding()], POLICY, until))} == {Reason.REPEAT}
     assert book.load_open(ledger)[0].state is IncidentState.FIRING
+
+
+def again_after_a_resolution(ledger, finding, gone, later):
+    """What an evaluation does that finds again what was over before."""
+    evaluate(ledger, [], POLICY, gone)
+    return evaluate(ledger, [finding()], POLICY, later)
+
+
+@pytest.mark.parametrize(
+    ("verb", "note", "state"),
+    [
+        (Verb.SILENCE, None, IncidentState.SILENCED),
+        (Verb.SILENCE, "at lunch", IncidentState.SILENCED),
+        (Verb.EXPECT, "load test", IncidentState.EXPECTED),
+    ],
+)
+def test_what_comes_back_is_as_quiet_as_a_person_made_it(ledger, finding, noon, verb, note, state):
+    (change,) = evaluate(ledger, [finding()], POLICY, noon).changes
+    until = noon + timedelta(hours=48)
+    book.act(ledger, change.incident.incident_id, verb, noon, until=until, note=note)
+    for hours in (1, 3):
+        gone = noon + timedelta(hours=hours)
+        assert again_after_a_resolution(ledger, finding, gone, gone + 60 * MINUTE).notifications == ()
+    (third,) = book.load_open(ledger)
+    assert (third.state, third.until, third.note) == (state, until, note)
+    assert len(book.load_all(ledger)) == 3
+
+
+def test_what_comes_back_is_told_when_its_silence_has_ended(ledger, finding, noon):
+    (change,) = evaluate(ledger, [finding()], POLICY, noon).changes
+    until = noon + timedelta(hours=4)
+    book.act(ledger, change.incident.incident_id, Verb.SILENCE, noon, until=until)
+    assert told(again_after_a_resolution(ledger, finding, noon + 60 * MINUTE, until - MINUTE)) == []
+    assert {reason for _, reason in told(evaluate(ledger, [finding()], POLICY, until))} == {Reason.FIRST}
+
+
+def test_an_acknowledged_life_ends_the_silence_of_those_before(ledger, finding, noon):
+    (change,) = evaluate(ledger, [finding()], POLICY, noon).changes
+    book.act(ledger, change.incident.incident_id, Verb.SILENCE, noon, until=noon + timedelta(days=2))
+    (second,) = again_after_a_resolution(ledger, finding, noon + 30 * MINUTE, noon + 60 * MINUTE).changes
+    book.act(ledger, second.incident.incident_id, Verb.ACK, noon + 61 * MINUTE)
+    evaluate(ledger, [], POLICY, noon + 90 * MINUTE)
+    third = evaluate(ledger, [finding()], POLICY, noon + 120 * MINUTE)
+    assert {reason for _, reason in told(third)} == {Reason.FIRST}
 
 
 def test_an_inhibited_finding_opens_an_incident_but_tells_nobody(ledger, finding, noon):
