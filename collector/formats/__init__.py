@@ -12,16 +12,19 @@ from ledger.types import Request
 Read = Callable[[Mapping[str, object]], Request]
 
 
-def _bounded(read: Read) -> Read:
-    """Turn nesting past Python's stack into the ValueError that every other bad record is."""
+def _guarded(read: Read, keys: Sequence[str]) -> Read:
+    """Refuse a stranger's record, and turn nesting past Python's stack into a ValueError as well."""
 
-    def bounded(record: Mapping[str, object]) -> Request:
+    def guarded(record: Mapping[str, object]) -> Request:
+        missing = [key for key in keys if key not in record]
+        if missing:
+            raise ValueError(f"the record has no {', '.join(missing)}: it is of another format")
         try:
             return read(record)
         except RecursionError:
             raise ValueError("the record is nested too deeply to be read") from None
 
-    return bounded
+    return guarded
 
 
 # The order is that of sniffing: the most particular first.
@@ -30,19 +33,19 @@ FORMATS: dict[str, Format] = {
         "tollbook",
         "tollbook's own flat record, for programs that write their own",
         tollbook.matches,
-        _bounded(tollbook.read),
+        _guarded(tollbook.read, tollbook.KEYS),
     ),
     "litellm": Format(
         "litellm",
         "LiteLLM's StandardLoggingPayload, of its S3, GCS or file logger",
         litellm.matches,
-        _bounded(litellm.read),
+        _guarded(litellm.read, litellm.KEYS),
     ),
     "pair": Format(
         "pair",
         "one request and its response body a record, as a gateway logs them",
         pair.matches,
-        _bounded(pair.read),
+        _guarded(pair.read, pair.KEYS),
     ),
 }
 

@@ -11,6 +11,16 @@ from ledger.types import Answer, Api, Prompt, Request, Status
 
 REDACTED = "redacted-by-litellm"
 
+_TOTALS = ("prompt_tokens", "completion_tokens", "total_tokens")
+_COUNTS = (
+    "prompt_tokens",
+    "completion_tokens",
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+)
+
 # How LiteLLM names its calls (each also with a leading "a" for the asynchronous one).
 _CALL_TYPES: dict[str, tuple[Api, str]] = {
     "completion": (Api.OPENAI_CHAT, "chat"),
@@ -29,9 +39,13 @@ _CALL_TYPES: dict[str, tuple[Api, str]] = {
 }
 
 
+# The names that only LiteLLM uses together.
+KEYS = ("startTime", "call_type", "prompt_tokens")
+
+
 def matches(record: Json) -> bool:
-    """Tell a payload by the names that only LiteLLM uses together."""
-    return "startTime" in record and "call_type" in record and "prompt_tokens" in record
+    """Tell a payload by its keys."""
+    return all(key in record for key in KEYS)
 
 
 def read(record: Json) -> Request:
@@ -136,32 +150,68 @@ def _outcome(record: Json) -> tuple[Status, int | None, str | None]:
 
 
 def _usage(record: Json, metadata: Json) -> token_buckets.Reported | None:
-    """Read the usage, cached tokens folded in as LiteLLM does for every provider.
+    """Read the usage: cached tokens are folded in for every provider, but not in Anthropic's own shape.
 
     All zeros say that LiteLLM knew nothing (failures, streams it could not count), not that it was free.
     """
     detailed = mapping(metadata.get("usage_object"))
-    found: Json = detailed or {
-        key: record[key] for key in ("prompt_tokens", "completion_tokens", "total_tokens") if key in record
-    }
-    prompt_tokens = token_buckets.first_tokens(found, "prompt_tokens", "input_tokens")
-    output = token_buckets.first_tokens(found, "completion_tokens", "output_tokens")
-    if not prompt_tokens and not output:
+    found: Json = detailed or {key: record[key] for key in _TOTALS if key in record}
+    if not any(found.get(key) for key in _COUNTS):
         return None
+    if _is_anthropic(found):
+        return anthropic_messages.usage({"usage": found})
+    excludes_cache = "anthropic_messages" in text(record.get("call_type")) and _excludes_cache(found)
+    return _exclusive(found) if excludes_cache else _inclusive(found)
+
+
+def _is_anthropic(found: Json) -> bool:
+    """Tell Anthropic's own usage: its names, and none of the chat or Responses API's."""
+    return "input_tokens" in found and "prompt_tokens" not in found and "input_tokens_details" not in found
+
+
+def _excludes_cache(found: Json) -> bool:
+    """Tell by the total, or by the cache being larger, that `prompt_tokens` leaves out the cache."""
+    inside = _breakdown(found, "prompt_tokens_details", "input_tokens_details")
+    cached = (_cache_read(found, inside) or 0) + (_cache_write(found, inside) or 0)
+    prompt_tokens = token_buckets.tokens(found, "prompt_tokens") or 0
+    beside = prompt_tokens + (token_buckets.tokens(found, "completion_tokens") or 0) + cached
+    return cached > prompt_tokens or (cached > 0 and found.get("total_tokens") == beside)
+
+
+def _exclusive(found: Json) -> token_buckets.Reported | None:
+    """Read the chat's names with Anthropic's meaning."""
+    inside = _breakdown(found, "prompt_tokens_details", "input_tokens_details")
+    one_hour = _one_hour(inside)
+    renamed = {
+        "input_tokens": found.get("prompt_tokens"),
+        "output_tokens": found.get("completion_tokens"),
+        "cache_read_input_tokens": _cache_read(found, inside),
+        "cache_creation_input_tokens": _cache_write(found, inside),
+        "cache_creation": {"ephemeral_1h_input_tokens": one_hour} if one_hour else None,
+    }
+    read = anthropic_messages.usage({"usage": renamed})
+    return token_buckets.reported(found, read[0]) if read else None
+
+
+def _inclusive(found: Json) -> token_buckets.Reported | None:
     inside = _breakdown(found, "prompt_tokens_details", "input_tokens_details")
     outside = _breakdown(found, "completion_tokens_details", "output_tokens_details")
-    read = token_buckets.first_tokens(inside, "cached_tokens")
     return token_buckets.inclusive(
         found,
-        input_tokens=prompt_tokens,
-        output_tokens=output,
-        cache_read=token_buckets.tokens(found, "cache_read_input_tokens") if read is None else read,
+        input_tokens=token_buckets.first_tokens(found, "prompt_tokens", "input_tokens"),
+        output_tokens=token_buckets.first_tokens(found, "completion_tokens", "output_tokens"),
+        cache_read=_cache_read(found, inside),
         cache_write=_cache_write(found, inside),
         cache_write_1h=_one_hour(inside),
         reasoning=token_buckets.tokens(outside, "reasoning_tokens"),
         audio_input=token_buckets.tokens(inside, "audio_tokens"),
         audio_output=token_buckets.tokens(outside, "audio_tokens"),
     )
+
+
+def _cache_read(found: Json, inside: Json) -> int | None:
+    read = token_buckets.tokens(inside, "cached_tokens")
+    return token_buckets.tokens(found, "cache_read_input_tokens") if read is None else read
 
 
 def _breakdown(found: Json, chat: str, responses: str) -> Json:

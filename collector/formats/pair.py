@@ -29,9 +29,12 @@ class _Timing:
     ttft_ms: int | None
 
 
+KEYS = ("request", "response")
+
+
 def matches(record: Json) -> bool:
     """Tell whether a record holds both bodies."""
-    return "request" in record and "response" in record
+    return all(key in record for key in KEYS)
 
 
 def read(record: Json) -> Request:

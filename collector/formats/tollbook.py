@@ -14,6 +14,7 @@ from collector.formats.bodies import Call
 from ledger.types import Api, Request, Status, Usage
 
 VERSION = 1
+KEYS = ("tollbook",)
 
 BUCKETS = (
     "input_tokens",
@@ -73,7 +74,7 @@ class ServiceTier(StrEnum):
 
 def matches(record: Json) -> bool:
     """Tell a record by its version key."""
-    return "tollbook" in record
+    return all(key in record for key in KEYS)
 
 
 def read(record: Json) -> Request:
