@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 
 import msgspec
@@ -20,6 +20,9 @@ from ledger.keys import keyed
 from ledger.posting import PROMPT_VERSIONS
 from ledger.types import SEGMENTS, Count, CountMethod, Prompt, Request, Usage
 
+# A day of grace: clocks of other machines and zones, not a forecast.
+GRACE = timedelta(days=1)
+AHEAD = "the time of the call, {:%Y-%m-%d %H:%M} UTC, is in the future"
 _SYSTEM_ROLES = ("system", "developer")
 _VERSION_BYTES = 6
 _parts = attrgetter(*SEGMENTS)
@@ -76,9 +79,8 @@ def row(request: Request, record_digest: bytes, line: int, reading: Reading) -> 
 
 
 def _checked_time(request: Request, reading: Reading) -> datetime | None:
-    # A day of grace: clocks of other machines and zones, not a forecast.
-    if request.ts is not None and (request.ts - reading.ingested_at).total_seconds() > 86_400:
-        raise ValueError(f"the time of the call, {request.ts:%Y-%m-%d %H:%M} UTC, is in the future")
+    if request.ts is not None and request.ts - reading.ingested_at > GRACE:
+        raise ValueError(AHEAD.format(request.ts))
     return request.ts
 
 

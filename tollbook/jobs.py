@@ -7,9 +7,8 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -19,7 +18,7 @@ from alerts.channels import build
 from alerts.evaluation import Evaluation, evaluate
 from alerts.incidents import ChangeKind
 from alerts.outbox import DeliveryReport, deliver
-from analytics import attribution, budget, explain, forecast, period, prompts, variance
+from analytics import attribution, budget, explain, period, prompts, variance
 from analytics.books import Books
 from analytics.detectors import DETECTORS
 from analytics.period import Period
@@ -27,13 +26,14 @@ from analytics.plan import day_plan
 from collector.ingest import Summary, ingest
 from collector.sources import SourceError, discover
 from ledger import queries
-from ledger.figures import Finding, Headline, Incident
+from ledger.figures import Finding, Incident
 from ledger.prices import book_date, book_version
 from ledger.store import Ledger
-from ledger.units import money
 from reports.daily import Daily, render_html
 from tollbook import parts
 from tollbook.config import Configuration
+from tollbook.headlines import Facts, headlines, plan_of_all, spent_in, standing
+from tollbook.retry import retry_due
 from tollbook.tables import SourceTable
 
 Visit = Callable[[], AbstractContextManager[Ledger]]
@@ -47,9 +47,10 @@ _HISTORY = timedelta(days=36)
 def ingest_sources(
     config: Configuration, visit: Visit, now: datetime, progress: Callable[[int], None] = lambda _: None
 ) -> Summary:
-    """Read every [[source]] of the configuration. Raises SourceError where none is declared."""
+    """Read every [[source]], and what was ahead of the clock. Raises SourceError where none is declared."""
     _need_sources(config)
     record_configuration(config, visit, now)
+    retry_due(visit, parts.intake(config), now)
     found = [_ingest_source(config, source, visit, now, progress) for source in config.settings.source]
     return _together(found)
 
@@ -203,7 +204,7 @@ def daily_of(ledger: Ledger, config: Configuration, day: date, now: datetime) ->
     two_weeks = queries.sizes(ledger, today.start - timedelta(days=15), min(today.end, now))
     sizes = two_weeks.filter(pl.col("ts") >= _naive(today.start))
     plan = day_plan(parts.budgets(settings), day, zone)
-    facts = _Facts(rollup, sizes, today, before, plan, config, now)
+    facts = Facts(rollup, sizes, today, before, plan, zone, now)
     factors = explain.factors(rollup, today, before)
     contributors = explain.contributors(rollup, today, before, two_weeks)
     versus = f"{day - timedelta(days=1):%a} {(day - timedelta(days=1)).day} {day - timedelta(days=1):%b}"
@@ -211,7 +212,7 @@ def daily_of(ledger: Ledger, config: Configuration, day: date, now: datetime) ->
     states = budget.states(
         rollup, parts.budgets(settings), _still_on(today, now), zone, queries.last_data(ledger, now)
     )
-    spent, earlier = _spent(rollup, today), _spent(rollup, before)
+    spent, earlier = spent_in(rollup, today), spent_in(rollup, before)
     changed = prompts.table(two_weeks, Period(today.end - timedelta(days=7), min(today.end, now)))
     news = changed.filter(pl.col("since") >= _naive(today.start))
     return Daily(
@@ -220,8 +221,10 @@ def daily_of(ledger: Ledger, config: Configuration, day: date, now: datetime) ->
         period_start=today.start,
         period_end=today.end,
         as_of=now,
-        sentence=explain.sentence(day, spent, plan, earlier, versus, contributors, factors, news),
-        headlines=_headlines(facts, envelopes, versus),
+        sentence=explain.sentence(
+            day, spent, standing(facts, today), earlier, versus, contributors, factors, news
+        ),
+        headlines=headlines(facts, envelopes, versus, parts.envelopes(settings)),
         versus=versus,
         factors=factors,
         contributors=contributors,
@@ -229,7 +232,7 @@ def daily_of(ledger: Ledger, config: Configuration, day: date, now: datetime) ->
             attribution.spend_by(rollup, name, today, before, _TREND_DAYS, zone) for name in BREAKDOWNS
         ),
         segments=attribution.segment_spend(rollup, today, before),
-        days=attribution.daily(rollup, first, day, zone, now, plan),
+        days=attribution.daily(rollup, first, day, zone, now, plan_of_all(facts, first)),
         envelopes=envelopes,
         budgets=states,
         incidents=tuple(book.load_all(ledger, today.start)),
@@ -245,83 +248,6 @@ def _still_on(today: Period, now: datetime) -> datetime:
 
 def _naive(ts: datetime) -> datetime:
     return ts.astimezone(UTC).replace(tzinfo=None)
-
-
-def _spent(rollup: pl.DataFrame, span: Period) -> Decimal | None:
-    return attribution.total_usd(rollup, span) if attribution.within(rollup, span).height else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    rollup: pl.DataFrame
-    sizes: pl.DataFrame
-    today: Period
-    before: Period
-    plan: Decimal | None
-    config: Configuration
-    now: datetime
-
-
-def _headlines(facts: _Facts, envelopes: pl.DataFrame, versus: str) -> tuple[Headline, ...]:
-    return (_day_headline(facts, versus), *_month_headlines(facts), _outside_headline(facts, envelopes))
-
-
-def _day_headline(facts: _Facts, versus: str) -> Headline:
-    spent, earlier = _spent(facts.rollup, facts.today), _spent(facts.rollup, facts.before)
-    change = None if spent is None or earlier is None else spent - earlier
-    return Headline(
-        label="Spent",
-        value_usd=spent,
-        plan_usd=facts.plan,
-        change_usd=change,
-        change_share=float(change / earlier) if change is not None and earlier else None,
-        versus=versus,
-        note="booked",
-        over=spent is not None and facts.plan is not None and spent > facts.plan,
-    )
-
-
-def _month_headlines(facts: _Facts) -> tuple[Headline, ...]:
-    """Month to date, and its forecast, as they stood when the reported day ended."""
-    zone = facts.config.zone
-    local = facts.today.start.astimezone(zone).date()
-    month = period.month(local, zone)
-    seen_until = min(facts.now, facts.today.end)
-    to_date = _spent(facts.rollup, replace(month, end=min(month.end, facts.today.end)))
-    ahead = forecast.to_period_end(facts.rollup, month, seen_until, zone)
-    first, after = period.local_days(month, zone)
-    days, done = (after - first).days, (local - first).days + 1
-    planned = None if facts.plan is None else facts.plan * days
-    return (
-        Headline(
-            label="Month to date",
-            value_usd=to_date,
-            plan_usd=planned,
-            versus="budget of the month",
-            note=f"day {done} of {days}",
-            over=to_date is not None and planned is not None and to_date > planned,
-        ),
-        Headline(
-            label="Month forecast",
-            value_usd=ahead.value,
-            plan_usd=planned,
-            versus="budget of the month",
-            low_usd=ahead.low,
-            high_usd=ahead.high,
-            note=f"forecast, {ahead.method}",
-            over=ahead.value is not None and planned is not None and ahead.value > planned,
-        ),
-    )
-
-
-def _outside_headline(facts: _Facts, envelopes: pl.DataFrame) -> Headline:
-    declared = parts.envelopes(facts.config.settings)
-    _, uncovered = variance.coverage(facts.sizes, declared)
-    return Headline(
-        label="Outside envelopes",
-        value_usd=variance.outside_usd(envelopes) if declared else None,
-        note=f"{money(uncovered)} of spend has no envelope" if declared else "no envelope declared",
-    )
 
 
 def _write(path: Path, text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from collector import sources
 from collector.contents import AUTO
 from collector.identity import digest
 from collector.ingest import Intake, read_again
+from collector.rows import AHEAD, GRACE
 from collector.sources import STDIN, Record, SourceError
 from ledger.posting import DAMAGED, UNFINISHED
 from ledger.store import Ledger
@@ -47,10 +48,24 @@ def retry(visit: Visit, intake: Intake, now: datetime) -> Retried:
     end is left to the next ingest.
     """
     with visit() as ledger:
-        found = ledger.rows(
-            "SELECT record_digest, reason, source, source_file, source_line, source_offset, length "
-            "FROM rejects ORDER BY source_file, source_offset"
-        )
+        found = ledger.rows(f"{_PLACES} ORDER BY source_file, source_offset")
+    return _retry(found, visit, intake, now)
+
+
+def retry_due(visit: Visit, intake: Intake, now: datetime) -> Retried:
+    """Book the rejects that were ahead of the clock when they were read and are not any more."""
+    with visit() as ledger:
+        latest = (now + GRACE).astimezone(UTC).replace(tzinfo=None)
+        found = ledger.rows(f"{_PLACES} WHERE {_WHEN} <= ? ORDER BY source_file, source_offset", [latest])
+    return _retry(found, visit, intake, now)
+
+
+_PLACES = "SELECT record_digest, reason, source, source_file, source_line, source_offset, length FROM rejects"
+_BEFORE_TIME, _AFTER_TIME = AHEAD.split("{:%Y-%m-%d %H:%M}")
+_WHEN = f"try_strptime(regexp_extract(reason, '^{_BEFORE_TIME}(.+){_AFTER_TIME}$', 1), '%Y-%m-%d %H:%M')"
+
+
+def _retry(found: Sequence[tuple[object, ...]], visit: Visit, intake: Intake, now: datetime) -> Retried:
     total = Retried()
     for file, places in groupby((_Place(*row) for row in found), key=lambda place: place.file):  # type: ignore[arg-type]
         total = _sum(total, _retry_file(file, list(places), visit, intake, now))

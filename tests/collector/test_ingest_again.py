@@ -13,7 +13,7 @@ import zstandard
 
 from collector.ingest import Intake
 from ledger.posting import UNFINISHED
-from tollbook.retry import Retried, retry
+from tollbook.retry import Retried, retry, retry_due
 
 PACK = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.ZstdCompressor().compress}
 
@@ -40,6 +40,22 @@ def test_a_record_whose_cause_is_gone_is_booked(books, chat_record, as_lines, ah
     assert [line for line, _ in books.reasons()] == [4]
     assert books.rows("SELECT source_line FROM requests ORDER BY 1") == [(1,), (2,), (3,)]
     assert later() == Retried(still_rejected=1)
+
+
+def test_only_what_was_ahead_of_the_clock_is_read_again_and_only_when_its_time_has_come(
+    books, chat_record, as_lines, ahead
+):
+    content = as_lines([ahead, chat_record(1, timestamp="2026-10-12T12:00:00Z"), chat_record(2, attempt=-1)])
+    books.ingest(books.file("a.jsonl", content))
+
+    def due(day: int, hour: int) -> Retried:
+        return retry_due(books.visit, Intake(), datetime(2026, 10, day, hour, tzinfo=UTC))
+
+    assert due(8, 11) == Retried()
+    assert due(8, 12) == Retried(booked=1)
+    assert due(8, 13) == Retried()
+    assert due(11, 13) == Retried(booked=1)
+    assert [line for line, _ in books.reasons()] == [3]
 
 
 def test_an_item_of_a_spread_array_is_found_again(books, chat_record, ahead, later):

@@ -125,3 +125,28 @@ def test_the_same_morning_can_be_replayed_to_the_same_page(desk_of_morning):
     page = Path(json.loads(desk_of_morning("report", "daily", "--json", *AS_OF).out)["report"])
     desk_of_morning("report", "daily", "--out", "again", *AS_OF)
     assert (page.parents[2] / "again" / page.name).read_bytes() == page.read_bytes()
+
+
+def test_a_call_ahead_of_the_clock_is_booked_by_an_ingest_after_its_time(tollbook, folder: Path):
+    log = folder / "logs" / "ahead.jsonl"
+    log.write_text('{"tollbook":1,"ts":"2026-10-30T09:00:00Z","call_id":"ahead-2026-1","input_tokens":5}\n')
+    for paths in ([], ["logs/two-days.jsonl"]):
+        ledger = f"books-{len(paths)}.duckdb"
+        first = json.loads(tollbook("ingest", str(log), "--json", "--ledger", ledger, *AS_OF).out)
+        assert (first["added"], first["rejected"]) == (0, 1)
+        tollbook("ingest", *paths, "--ledger", ledger, "--as-of", "2026-10-30T12:00:00Z")
+        ahead = "SELECT count(*) AS n FROM requests WHERE input_tokens = 5"
+        assert json.loads(tollbook("sql", ahead, "--json", "--ledger", ledger).out)["rows"] == [[1]]
+
+
+def test_rejects_of_a_wrongly_named_format_are_read_again_as_the_right_one(tollbook, folder: Path):
+    log = folder / "logs" / "two-days.jsonl"
+    refused = json.loads(tollbook("ingest", str(log), "--format", "pair", "--json", *AS_OF).out)["rejected"]
+    assert refused == 11
+    done = json.loads(tollbook("rejects", "retry", "--format", "tollbook", "--json", *AS_OF).out)
+    assert (done["booked"], done["still_rejected"]) == (9, 2)
+
+
+def test_a_retry_as_an_unknown_format_names_the_known_ones(tollbook):
+    done = tollbook("rejects", "retry", "--format", "xml")
+    assert (done.code, "there are auto, tollbook, " in done.err) == (2, True)

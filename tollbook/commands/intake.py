@@ -57,10 +57,12 @@ def _check_format(form: str) -> None:
 def _read_paths(desk: Desk, paths: list[str], intake: Intake) -> Summary:
     from collector.ingest import ingest as read_in
     from collector.sources import discover
-    from tollbook import jobs, progress
+    from tollbook import jobs, parts, progress
+    from tollbook.retry import retry_due
 
     found = discover(paths, Path.cwd())
     jobs.record_configuration(desk.config, desk.visit, desk.now)
+    retry_due(desk.visit, parts.intake(desk.config), desk.now)
     with progress.bar(found, shown=not desk.quiet) as advance:
         return read_in(found, desk.visit, intake, desk.now, advance)
 
@@ -115,13 +117,19 @@ def rejects(
 
 
 @at_desk
-def rejects_retry(desk: Desk) -> None:
+def rejects_retry(
+    desk: Desk,
+    form: Annotated[
+        str, typer.Option("--format", help="auto (as they were read before), or the name of a format.")
+    ] = "auto",
+) -> None:
     """Read rejected records again where they stand in their files."""
     from tollbook import parts
     from tollbook.retry import retry
 
+    _check_format(form)
     desk.need_ledger()
-    done = retry(desk.visit, parts.intake(desk.config), desk.now)
+    done = retry(desk.visit, parts.intake(desk.config, form), desk.now)
     desk.say(
         f"{done.booked:,} booked, {done.still_rejected:,} still rejected, "
         f"{done.gone:,} no longer in their file",
