@@ -13,6 +13,7 @@ import polars as pl
 from analytics.attribution import usd_sum
 from analytics.factors import IN_FORMULA, Factor, Floats, cells, closed, split
 from analytics.period import Period, aware, naive
+from analytics.plan import Standing
 from analytics.reasons import Moved, reason
 from ledger import units
 from ledger.frames import CONTRIBUTORS, FACTORS, checked
@@ -127,7 +128,7 @@ class _Top:
 def sentence(
     day: date,
     total: Decimal | None,
-    plan: Decimal | None,
+    plan: Standing | None,
     versus_total: Decimal | None,
     versus_label: str,
     contributors: pl.DataFrame,
@@ -141,26 +142,33 @@ def sentence(
     """
     if total is None:
         return f"{units.day(day)}: no request is in the books."
-    head = f"{units.day(day)} cost {units.money(total)}{_against_plan(total, plan)}"
+    head = f"{units.day(day)} cost {units.money(total)}{_against_plan(plan)}"
     if versus_total is None:
         return f"{head}; there is nothing to compare it with."
     change = total - versus_total
     if not _moved(change, versus_total):
         return f"{head}; nothing moved: {_beside(change, versus_total)} than {versus_label}."
-    joint = ", " if plan is None else "; that is "
-    told = f"{head}{joint}{_beside(change, versus_total)} than {versus_label}."
+    told = f"{head}{_joint(plan)}{_beside(change, versus_total)} than {versus_label}."
     news = "" if prompts is None else _new_prompt(prompts, versus_total)
     return " ".join(part for part in (told, _cause(change, contributors, factors), news) if part)
 
 
-def _against_plan(total: Decimal, plan: Decimal | None) -> str:
-    if plan is None or plan <= 0:
+def _against_plan(plan: Standing | None) -> str:
+    """Where a plan is for some tenants, it is their spend that is held against it, and the rest is named."""
+    if plan is None or plan.allowed <= 0:
         return ""
-    over = total - plan
-    by = float(abs(over) / plan)
-    if by < 0.005:
-        return ", on plan"
-    return f": {units.money(abs(over))} ({units.share(by)}) {'over' if over > 0 else 'under'} plan"
+    by = float(abs(plan.planned - plan.allowed) / plan.allowed)
+    off = f"{units.money(abs(plan.planned - plan.allowed))} ({units.share(by)})"
+    verdict = "on plan" if by < 0.005 else f"{off} {'over' if plan.over else 'under'} plan"
+    if plan.unplanned:
+        return f": tenants with a budget are {verdict}, {units.money(plan.unplanned)} is of those without"
+    return f", {verdict}" if by < 0.005 else f": {verdict}"
+
+
+def _joint(plan: Standing | None) -> str:
+    if plan is None or plan.allowed <= 0:
+        return ", "
+    return "; all together that is " if plan.unplanned else "; that is "
 
 
 def _moved(change: Decimal, versus: Decimal) -> bool:

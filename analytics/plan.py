@@ -9,6 +9,8 @@ from decimal import Decimal
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+import polars as pl
+
 from analytics import period as calendar
 
 EACH = "*"
@@ -60,8 +62,34 @@ class Budget:
         return self.hard if self.hard is not None else self.soft
 
 
-def day_plan(budgets: Sequence[Budget], day: date, zone: ZoneInfo) -> Decimal | None:
-    """What the dollar budgets allow on one day: the budget of all spend, else the tenants' together.
+@dataclass(frozen=True, slots=True)
+class DayPlan:
+    """What may be spent on one day: by these tenants together, or by all where `tenants` is None."""
+
+    usd: Decimal
+    tenants: frozenset[str] | None = None
+
+    def covered(self, rollup: pl.DataFrame) -> pl.DataFrame:
+        """The rows of spend that the plan is for."""
+        return rollup if self.tenants is None else rollup.filter(pl.col("tenant").is_in(sorted(self.tenants)))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Spend beside its plan: what was allowed, what those it is for spent, what others spent."""
+
+    allowed: Decimal
+    planned: Decimal
+    unplanned: Decimal = Decimal(0)
+
+    @property
+    def over(self) -> bool:
+        """Whether those with a plan spent more than it."""
+        return self.planned > self.allowed
+
+
+def day_plan(budgets: Sequence[Budget], day: date, zone: ZoneInfo) -> DayPlan | None:
+    """What the dollar budgets allow on one day: the budget of all spend, else that of the tenants with one.
 
     A soft limit is the plan where there is one. Of several budgets on the same counter the tightest counts;
     budgets with `*` are a ceiling, not a plan. None where nothing was planned.
@@ -69,14 +97,14 @@ def day_plan(budgets: Sequence[Budget], day: date, zone: ZoneInfo) -> Decimal | 
     in_usd = [budget for budget in budgets if budget.unit == BudgetUnit.USD and budget.value != EACH]
     overall = _tightest((b for b in in_usd if b.dimension is None), day, zone)
     if overall is not None:
-        return overall
+        return DayPlan(overall)
     tenants = sorted({b.value for b in in_usd if b.dimension == "tenant" and b.value is not None})
-    allowed = (
-        _tightest((b for b in in_usd if b.dimension == "tenant" and b.value == tenant), day, zone)
+    allowed = {
+        tenant: _tightest((b for b in in_usd if b.dimension == "tenant" and b.value == tenant), day, zone)
         for tenant in tenants
-    )
-    known = [amount for amount in allowed if amount is not None]
-    return sum(known, Decimal(0)) if known else None
+    }
+    known = {tenant: usd for tenant, usd in allowed.items() if usd is not None}
+    return DayPlan(sum(known.values(), Decimal(0)), frozenset(known)) if known else None
 
 
 def _tightest(budgets: Iterable[Budget], day: date, zone: ZoneInfo) -> Decimal | None:

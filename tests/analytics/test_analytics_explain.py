@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from analytics import explain, period
 from analytics.attribution import total_usd, usd_sum
+from analytics.plan import Standing
 from ledger.frames import PROMPT_CHANGES
 
 ZONE = ZoneInfo("UTC")
@@ -231,11 +232,14 @@ def test_the_largest_mover_comes_first_and_the_rest_is_cut(rollup_frame) -> None
     assert frame["input_per_request"].to_list() == [None, 100.0]
 
 
-def told(rollup: pl.DataFrame, plan: str | None = None, prompts: pl.DataFrame | None = None) -> str:
+def told(
+    rollup: pl.DataFrame, plan: str | None = None, prompts: pl.DataFrame | None = None, unplanned: str = "0"
+) -> str:
+    others = Decimal(unplanned)
     return explain.sentence(
         date(2026, 10, 2),
         total_usd(rollup, TODAY),
-        None if plan is None else Decimal(plan),
+        None if plan is None else Standing(Decimal(plan), total_usd(rollup, TODAY) - others, others),
         total_usd(rollup, BEFORE),
         "Thu 1 Oct 2026",
         explain.contributors(rollup, TODAY, BEFORE),
@@ -280,6 +284,15 @@ def test_the_sentence_measures_against_plan(rollup_frame) -> None:
     assert told(rollup, plan="0.8") == (
         "Fri 2 Oct 2026 cost $1.00: $0.20 (25 %) over plan; "
         "nothing moved: neither more nor less than Thu 1 Oct 2026."
+    )
+
+
+def test_the_sentence_holds_a_plan_for_some_against_their_spend_alone(rollup_frame) -> None:
+    # Of the $3, $1 is of tenants with a plan of $0.80: they are a quarter over it.
+    rollup = rollup_frame([before(input_tokens=3000), today(input_tokens=3000)])
+    assert told(rollup, plan="0.8", unplanned="2") == (
+        "Fri 2 Oct 2026 cost $3.00: tenants with a budget are $0.20 (25 %) over plan, $2.00 is of those "
+        "without; nothing moved: neither more nor less than Thu 1 Oct 2026."
     )
 
 
