@@ -15,7 +15,7 @@ from collector.apis import (
 )
 from collector.apis.detection import detect, operation, path_model
 from collector.apis.providers import named, provider, split_url
-from collector.apis.reader import ApiError, ApiReader, RequestFacts, ResponseFacts, error, tier
+from collector.apis.reader import ApiError, ApiReader, RequestFacts, ResponseFacts, error, error_type, tier
 from ledger.types import Api
 
 
@@ -48,6 +48,7 @@ __all__ = [
     "ResponseFacts",
     "detect",
     "error",
+    "error_type",
     "named",
     "operation",
     "path_model",

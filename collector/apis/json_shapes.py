@@ -7,16 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-_TYPE_NAMES = {
-    str: "text",
-    bool: "a boolean",
-    int: "a number",
-    float: "a number",
-    list: "a list",
-    dict: "an object",
-    type(None): "null",
-}
-
 Json = Mapping[str, object]
 EMPTY: Json = {}
 
@@ -76,14 +66,14 @@ def compact(value: object) -> str:
         return json.dumps(value, separators=(",", ":"))
 
 
-def kind(value: object) -> str:
-    """Name a JSON value's type for an error message."""
-    return _TYPE_NAMES.get(type(value), type(value).__name__)
-
-
 def shown(value: object) -> str:
-    """Write a value for an error message: scalars cut to 60 characters, containers by their size."""
+    """Write a value for an error message: numbers and booleans as they are, anything else by type and size.
+
+    A reason is kept in the ledger and read by others, so it never quotes what may be somebody's words.
+    """
+    if isinstance(value, str):
+        return f"text of {len(value)} characters"
     if isinstance(value, dict | list):
-        return f"{len(value)} entries"
-    written = repr(value[:60] if isinstance(value, str) else value)
+        return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value)} entries"
+    written = "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
     return written if len(written) <= 64 else written[:61] + "..."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from ledger.types import Answer, Prompt
 EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 _EARLIEST_S = EARLIEST.timestamp()
 _LATEST_S = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
+
+_ERROR_TYPE = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
 
 _TIERS = {
     "default": "standard",
@@ -101,8 +104,13 @@ def error(response: Json) -> ApiError | None:
 
 def _error_kind(found: Json) -> str:
     candidates = (found.get("status"), found.get("code"), found.get("type"), found.get("__type"))
-    named = (c for c in candidates if isinstance(c, str) and c and c != "error" and not c.isdigit())
-    return next(named, "error")[:80]
+    named = (kind for c in candidates if (kind := error_type(c)) and kind != "error" and not kind.isdigit())
+    return next(named, "error")
+
+
+def error_type(value: object) -> str | None:
+    """Return an error's class where the text is one; a sentence may quote what was said."""
+    return value if isinstance(value, str) and _ERROR_TYPE.fullmatch(value) else None
 
 
 def end_user(body: Json) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collector.apis.json_shapes import Json, compact, kind, shown
+from collector.apis.json_shapes import Json, compact, shown
 from ledger.types import Usage
 
 # No provider takes a billion tokens in one call; a count above it is a broken log, not a large bill.
@@ -19,7 +19,7 @@ def tokens(usage: Json, key: str) -> int | None:
     if type(value) is float and value.is_integer():
         value = int(value)
     if type(value) is not int:
-        raise ValueError(f"usage.{key} is {kind(value)} ({shown(value)}), expected a whole number of tokens")
+        raise ValueError(f"usage.{key} is {shown(value)}, expected a whole number of tokens")
     if not 0 <= value <= ABSURD_TOKENS:
         raise ValueError(f"usage.{key} is {shown(value)}, expected 0 to {ABSURD_TOKENS}")
     return value
@@ -36,7 +36,7 @@ def parts(usage: Json, key: str) -> Json:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ValueError(f"usage.{key} is {kind(value)} ({shown(value)}), expected an object")
+        raise ValueError(f"usage.{key} is {shown(value)}, expected an object")
     return value
 
 

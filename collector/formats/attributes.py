@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from collector.apis.json_shapes import Json, mapping, sequence
 
-MOST_ENTRIES = 64
+MOST_ENTRIES = 2_000
+MOST_TAGS = 64
 LONGEST_VALUE = 200
-_DEEPEST = 4
+_DEEPEST = 6
 
 # Keys that could hold what was said. A new one costs a dimension nobody asked for; a missing one would
 # let prompt text be matched against attribution rules.
@@ -25,6 +27,14 @@ _SECRET = re.compile(
     r"authorization|cookie|secret|passw|credential|bearer|signature|api[-_]?key$|api[-_]?key[-_]hash"
     r"|(^|[-_])token$|private[-_]?key|access[-_]?key|auth[-_]?key"
 )
+# What a tag of a list looks like; a sentence or an address is none.
+_TAG_NAME = re.compile(r"[^\W_][\w.\-/+]{0,39}")
+_LONGEST_TAG = 64
+_PERSON = frozenset(
+    {"user", "userid", "username", "useremail", "enduser", "enduserid", "email", "mail", "emailaddress"}
+    | {"phone", "phonenumber", "person", "personid", "safetyidentifier", "userapikeyenduserid"}
+)
+_ADDRESS = re.compile(r"\S+@\S+\.\S+")
 _SECRET_VALUE = re.compile(r"^(sk-|pk-|Bearer |Basic |eyJ|gh[pousr]_|xox|AKIA)")
 
 
@@ -34,12 +44,10 @@ def flatten(record: Json) -> dict[str, str]:
 
 
 def join(*sources: Mapping[str, str]) -> dict[str, str]:
-    """Merge attributes, earlier ones first; never more than the limit."""
+    """Merge attributes; of a path that several have, the first stands."""
     merged: dict[str, str] = {}
     for source in sources:
         for path, value in source.items():
-            if len(merged) >= MOST_ENTRIES:
-                return merged
             merged.setdefault(path, value)
     return merged
 
@@ -57,15 +65,38 @@ def headers(given: object) -> dict[str, str]:
 
 
 def tags(given: object) -> dict[str, str]:
-    """Read tags from an object, or from a list of "key:value", "key=value" or bare words."""
-    if isinstance(given, dict):
-        return {str(key)[:LONGEST_VALUE]: text for key, value in given.items() if (text := _text(value))}
-    found: dict[str, str] = {}
-    for tag in sequence(given):
-        if isinstance(tag, str) and tag:
-            key, _, value = tag.replace("=", ":", 1).partition(":") if ":" not in tag else tag.partition(":")
-            found[key.strip()[:LONGEST_VALUE]] = value.strip()[:LONGEST_VALUE] or "true"
-    return dict(list(found.items())[:MOST_ENTRIES])
+    """Read tags from an object, or from a list of short "key:value", "key=value" or bare words.
+
+    Secrets, keys that are no plain name, and sentences under a key of content are left out.
+    """
+    pairs = given.items() if isinstance(given, dict) else map(_split_tag, sequence(given))
+    named = ((key.strip(), _text(value)) for key, value in pairs if isinstance(key, str))
+    kept = ((key, text) for key, text in named if text and _is_tag(key, text))
+    return dict(itertools.islice(kept, MOST_ENTRIES))
+
+
+def _is_tag(key: str, text: str) -> bool:
+    lowered = key.lower()
+    if not _TAG_NAME.fullmatch(key) or _SECRET.search(lowered):
+        return False
+    return not (_CONTENT.fullmatch(lowered) and " " in text)
+
+
+def _split_tag(tag: object) -> tuple[str, str]:
+    if not isinstance(tag, str) or len(tag) > _LONGEST_TAG or _SECRET_VALUE.match(tag.strip()):
+        return "", ""
+    parted = re.split(r"[:=]", tag, maxsplit=1)
+    return parted[0], (parted[1].strip() or "true") if len(parted) > 1 else "true"
+
+
+def stored(found: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags that the ledger may keep as they are: none that names a person."""
+    kept = ((key, value) for key, value in found.items() if not _is_person(key, value))
+    return dict(itertools.islice(kept, MOST_TAGS))
+
+
+def _is_person(key: str, value: str) -> bool:
+    return re.sub(r"[\W_]", "", key).lower() in _PERSON or bool(_ADDRESS.search(value))
 
 
 def as_attributes(found: Mapping[str, str]) -> dict[str, str]:
@@ -74,12 +105,7 @@ def as_attributes(found: Mapping[str, str]) -> dict[str, str]:
 
 
 def _bounded(pairs: Iterator[tuple[str, str]]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for path, value in pairs:
-        found[path] = value
-        if len(found) >= MOST_ENTRIES:
-            break
-    return found
+    return dict(itertools.islice(pairs, MOST_ENTRIES))
 
 
 def _scalars(value: Json, prefix: str, depth: int) -> Iterator[tuple[str, str]]:

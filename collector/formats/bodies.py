@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 
 from collector import apis
-from collector.apis.json_shapes import EMPTY, Json, kind, mapping, sequence, shown
+from collector.apis.json_shapes import EMPTY, Json, mapping, sequence, shown
 from collector.decoding import decoded
 from ledger.types import Answer, Api, Prompt, Usage
 
@@ -39,7 +39,7 @@ def request_body(value: object) -> Json:
         value = _decoded(value, "request")
     if value is None or isinstance(value, dict):
         return value or EMPTY
-    raise ValueError(f"request is {kind(value)} ({shown(value)}), expected an object")
+    raise ValueError(f"request is {shown(value)}, expected an object")
 
 
 def response_body(value: object) -> Body:
@@ -53,7 +53,7 @@ def response_body(value: object) -> Body:
         value = _pieces(value)
     if value is None or isinstance(value, dict | list):
         return value or EMPTY
-    raise ValueError(f"response is {kind(value)} ({shown(value)}), expected an object or a list of chunks")
+    raise ValueError(f"response is {shown(value)}, expected an object or a list of chunks")
 
 
 def _decoded(text: str, field: str) -> object:

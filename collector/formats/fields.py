@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from collector.apis.json_shapes import Json, integer, kind, number, shown, text_or_none
+from collector.apis.json_shapes import Json, integer, number, shown, text_or_none
 
 # The column holds 18 digits, 12 of them behind the point.
 _MOST_USD = Decimal(999_999)
@@ -19,7 +19,7 @@ def text_field(record: Json, key: str) -> str | None:
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"{key} is {kind(value)} ({shown(value)}), expected text")
+        raise ValueError(f"{key} is {shown(value)}, expected text")
     return name(str(value), key)
 
 
@@ -42,7 +42,7 @@ def whole_field(record: Json, key: str, *, least: int, most: int) -> int | None:
         return None
     found = integer(value)
     if found is None:
-        raise ValueError(f"{key} is {kind(value)} ({shown(value)}), expected a whole number")
+        raise ValueError(f"{key} is {shown(value)}, expected a whole number")
     if not least <= found <= most:
         raise ValueError(f"{key} is {shown(value)}, expected {least} to {most}")
     return found
@@ -53,7 +53,7 @@ def number_field(record: Json, key: str) -> float | None:
     value = record.get(key)
     found = number(value)
     if value is not None and found is None:
-        raise ValueError(f"{key} is {kind(value)} ({shown(value)}), expected a number")
+        raise ValueError(f"{key} is {shown(value)}, expected a number")
     return found
 
 
@@ -62,7 +62,7 @@ def bool_field(record: Json, key: str) -> bool | None:
     value = record.get(key)
     if value is None or isinstance(value, bool):
         return value
-    raise ValueError(f"{key} is {kind(value)} ({shown(value)}), expected true or false")
+    raise ValueError(f"{key} is {shown(value)}, expected true or false")
 
 
 def is_set(value: object) -> bool:

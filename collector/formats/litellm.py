@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collector import apis
 from collector.apis import anthropic_messages, openai_chat, openai_responses, token_buckets
-from collector.apis.json_shapes import EMPTY, Json, integer, mapping, mappings, number, text, text_or_none
+from collector.apis.json_shapes import EMPTY, Json, integer, mapping, mappings, number, text
 from collector.apis.openai_completions import input_messages
 from collector.formats import attributes, bodies, fields, times
 from ledger.types import Answer, Api, Prompt, Request, Status
@@ -76,7 +76,7 @@ def read(record: Json) -> Request:
         error_type=error_type,
         streamed=fields.bool_field(record, "stream"),
         attributes=attributes.join(attributes.as_attributes(tags), attributes.flatten(record)),
-        tags=tags,
+        tags=attributes.stored(tags),
         end_user=fields.first_text(record, "end_user")
         or fields.first_text(metadata, "user_api_key_end_user_id"),
         usage=usage[0] if usage else None,
@@ -145,7 +145,7 @@ def _outcome(record: Json) -> tuple[Status, int | None, str | None]:
     http_status = fields.http_status(information, "error_code")
     word = fields.text_field(record, "status")
     if fields.says_error(word) or (http_status or 0) >= 400:
-        return Status.ERROR, http_status, text_or_none(information.get("error_class"))
+        return Status.ERROR, http_status, apis.error_type(information.get("error_class"))
     return Status.CANCELLED if fields.says_cancelled(word) else Status.OK, http_status, None
 
 

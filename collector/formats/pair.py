@@ -92,7 +92,7 @@ def _request(record: Json, request: Json, call: Call, url: str | None, path: str
         streamed=_streamed(record, call),
         attempt=fields.whole_field(record, "attempt", least=0, most=10_000),
         attributes=_attributes(record, request, tags),
-        tags=tags,
+        tags=attributes.stored(tags),
         end_user=fields.first_text(record, "end_user", "user", "user_id") or call.asked.end_user,
         usage=call.usage,
         usage_json=call.usage_json,
@@ -159,9 +159,9 @@ def _ended(call: Call) -> str | None:
 
 def _error_type(record: Json, own_error: object) -> str | None:
     """Name the error as the record does; free text is not a type."""
-    named = text_or_none(record.get("error_type"))
+    named = apis.error_type(record.get("error_type"))
     if named:
-        return named[:80]
+        return named
     found = apis.error({"error": own_error})
     return found.kind if found else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
-from collector.apis.json_shapes import Json, kind, shown
+from collector.apis.json_shapes import Json, shown
 from collector.apis.reader import EARLIEST
 
 _LATEST_S = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
@@ -23,9 +23,9 @@ def moment(value: object, field: str) -> datetime | None:
     elif isinstance(value, int | float) and not isinstance(value, bool):
         found = _counted(value, field)
     else:
-        raise ValueError(f"{field} is {kind(value)} ({shown(value)}), expected a time")
+        raise ValueError(f"{field} is {shown(value)}, expected a time")
     if found < EARLIEST:
-        raise ValueError(f"{field} is {shown(value)}, before 2015")
+        raise ValueError(f"{field} is {found:%Y-%m-%d}, before 2015")
     return found
 
 
@@ -61,7 +61,7 @@ def milliseconds(value: object, field: str, per_unit: float = 1.0) -> int | None
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{field} is {kind(value)} ({shown(value)}), expected a number")
+        raise ValueError(f"{field} is {shown(value)}, expected a number")
     if not 0 <= value * per_unit <= 30 * _DAY_MS:
         raise ValueError(f"{field} is {shown(value)}, expected a duration of 0 to 30 days")
     return round(value * per_unit)

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from collector import apis
 from collector.apis import token_buckets
-from collector.apis.json_shapes import Json, compact, kind, shown
+from collector.apis.json_shapes import Json, compact, shown
 from collector.formats import attributes, bodies, fields, times
 from collector.formats.bodies import Call
 from ledger.types import Api, Request, Status, Usage
@@ -102,11 +102,11 @@ def read(record: Json) -> Request:
         service_tier=_one_of(record, "service_tier", ServiceTier) or call.answered.service_tier,
         status=_status(record, call),
         http_status=fields.http_status(record, "http_status"),
-        error_type=fields.text_field(record, "error_type") or (call.error.kind if call.error else None),
+        error_type=apis.error_type(record.get("error_type")) or (call.error.kind if call.error else None),
         streamed=_streamed(record, call),
         attempt=fields.whole_field(record, "attempt", least=0, most=10_000),
         attributes=_attributes(record, tags),
-        tags=tags,
+        tags=attributes.stored(tags),
         end_user=fields.text_field(record, "end_user") or call.asked.end_user,
         usage=usage[0] if usage else None,
         usage_json=usage[1] if usage else None,
@@ -188,7 +188,7 @@ def _usage(record: Json, call: Call) -> token_buckets.Reported | None:
 def _tags(record: Json) -> dict[str, str]:
     given = record.get("tags")
     if given is not None and not isinstance(given, dict | list):
-        raise ValueError(f"tags is {kind(given)} ({shown(given)}), expected an object or a list")
+        raise ValueError(f"tags is {shown(given)}, expected an object or a list")
     return attributes.tags(given)
 
 

@@ -216,10 +216,10 @@ def test_whole_floats_are_counts():
     [
         (-5, "usage.prompt_tokens is -5, expected 0 to 1000000000"),
         (10**12, "usage.prompt_tokens is 1000000000000, expected 0 to 1000000000"),
-        (1.5, "usage.prompt_tokens is a number (1.5), expected a whole number of tokens"),
-        ("12", "usage.prompt_tokens is text ('12'), expected a whole number of tokens"),
-        (True, "usage.prompt_tokens is a boolean (True), expected a whole number of tokens"),
-        (float("nan"), "usage.prompt_tokens is a number (nan), expected a whole number of tokens"),
+        (1.5, "usage.prompt_tokens is 1.5, expected a whole number of tokens"),
+        ("12", "usage.prompt_tokens is text of 2 characters, expected a whole number of tokens"),
+        (True, "usage.prompt_tokens is true, expected a whole number of tokens"),
+        (float("nan"), "usage.prompt_tokens is nan, expected a whole number of tokens"),
     ],
 )
 def test_an_impossible_count_is_refused_by_name_and_value(count, reason):
