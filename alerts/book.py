@@ -52,6 +52,16 @@ FROM latest WHERE state = 'resolved' AND until_at > ?
 """
 
 
+_UNDELIVERED = """
+SELECT count(*) FILTER (WHERE state IN ('pending', 'failed', 'sending')),
+    count(*) FILTER (WHERE state = 'given_up' AND created_at >= coalesce(?, created_at) AND NOT EXISTS (
+        SELECT 1 FROM notifications later
+        WHERE later.state = 'sent' AND later.incident_id = n.incident_id AND later.channel = n.channel
+            AND later.created_at >= n.created_at))
+FROM notifications n
+"""
+
+
 class Verb(StrEnum):
     """What a person can do to an incident."""
 
@@ -126,6 +136,16 @@ def load_notified(ledger: Ledger) -> dict[str, Notified]:
         )
         for row in rows
     }
+
+
+def undelivered(ledger: Ledger, since: datetime | None = None) -> tuple[int, int]:
+    """How many notifications still wait to be sent, and how many were given up that nobody has heard since.
+
+    What was given up before `since` is left out; so is what a later notification to the same channel about
+    the same incident said again.
+    """
+    ((waiting, given_up),) = ledger.rows(_UNDELIVERED, [naive(since) if since else None])
+    return cast("int", waiting), cast("int", given_up)
 
 
 def record(

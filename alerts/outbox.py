@@ -13,17 +13,27 @@ from typing import cast
 from alerts import messages
 from alerts.book import audit
 from alerts.channels.contract import Channel, SendError
-from alerts.incident_rows import naive
+from alerts.incident_rows import aware, naive
+from ledger.figures import Severity
 from ledger.store import Ledger
 
-MAX_ATTEMPTS = 6
+# A channel can be out for hours and the incident still be open: a notification is given up a day after it was
+# queued, and, where nobody was running for most of that day, not before it was tried a few times.
+GIVE_UP_AFTER = timedelta(hours=24)
+LEAST_ATTEMPTS = 6
 # A claim older than this belongs to a worker that died: sending a batch takes less, see _BATCH.
 LEASE = timedelta(minutes=5)
 BREAK_AFTER = 3
 _BATCH = 6
 _SHORTEST_S = 1.0
 _BASE_S = 30.0
-_LONGEST_S = 3600.0
+_LONGEST_S: Mapping[Severity, float] = {
+    Severity.PAGE: 900.0,
+    Severity.TICKET: 3600.0,
+    Severity.INFO: 3600.0,
+}
+# Past this many the doubled bound is beyond every longest wait.
+_DOUBLINGS = 10
 
 _CLAIM = """
 UPDATE notifications SET state = 'sending', attempts = attempts + 1, claimed_at = $now, claimed_by = $worker
@@ -33,7 +43,7 @@ WHERE notification_id IN (
       AND ((state IN ('pending', 'failed') AND next_try_at <= $due)
            OR (state = 'sending' AND claimed_at <= $expired))
     ORDER BY created_at, notification_id LIMIT $batch)
-RETURNING notification_id, channel, body, attempts
+RETURNING notification_id, channel, body, attempts, created_at
 """
 # Only the worker that still holds the claim may record: another may have taken over a late one.
 _RECORD = """
@@ -63,6 +73,7 @@ class Claimed:
     channel: str
     body: str
     attempt: int
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +118,14 @@ def deliver(
     channels: Mapping[str, Channel],
     now: Callable[[], datetime],
     worker: str,
-    max_attempts: int = MAX_ATTEMPTS,
+    give_up_after: timedelta = GIVE_UP_AFTER,
     chance: Callable[[], float] = random.random,
 ) -> DeliveryReport:
     """Send what is due, with the ledger closed while sending; each notification is tried once a run.
 
     A notification whose worker died is sent again with the same dedup key. `worker` is unique to this run.
+    What fails is tried again, pages at least every 15 minutes and the rest every hour, until it is older than
+    `give_up_after`.
     """
     breaker = _Breaker()
     attempts: list[Attempt] = []
@@ -124,7 +137,7 @@ def deliver(
             claimed = claim(ledger, worker, now(), started, breaker.resting())
         if not claimed:
             return summarize(attempts)
-        batch = list(_send_all(claimed, channels, breaker, now, max_attempts, chance))
+        batch = list(_send_all(claimed, channels, breaker, now, give_up_after, chance))
         attempts += batch
 
 
@@ -143,7 +156,10 @@ def claim(
             "batch": _BATCH,
         },
     ).fetchall()
-    return [Claimed(str(row[0]), str(row[1]), str(row[2]), cast("int", row[3])) for row in sorted(rows)]
+    return [
+        Claimed(str(row[0]), str(row[1]), str(row[2]), cast("int", row[3]), aware(cast("datetime", row[4])))
+        for row in sorted(rows)
+    ]
 
 
 def record(ledger: Ledger, attempts: Iterable[Attempt], worker: str, now: datetime) -> None:
@@ -154,9 +170,13 @@ def record(ledger: Ledger, attempts: Iterable[Attempt], worker: str, now: dateti
             audit(ledger, now, f"notification.{attempt.outcome}", _told(attempt))
 
 
-def backoff(attempt: int, chance: float) -> timedelta:
-    """Full jitter: from a second up to a bound that doubles with each attempt, an hour at most."""
-    return timedelta(seconds=max(_SHORTEST_S, chance * min(_LONGEST_S, _BASE_S * 2 ** (attempt - 1))))
+def backoff(attempt: int, chance: float, severity: Severity) -> timedelta:
+    """Full jitter: from a second up to a bound that doubles with each attempt.
+
+    A page waits a quarter of an hour at most, anything else an hour.
+    """
+    bound_s = min(_LONGEST_S[severity], _BASE_S * 2 ** min(attempt - 1, _DOUBLINGS))
+    return timedelta(seconds=max(_SHORTEST_S, chance * bound_s))
 
 
 def summarize(attempts: Iterable[Attempt]) -> DeliveryReport:
@@ -180,14 +200,14 @@ def _send_all(
     channels: Mapping[str, Channel],
     breaker: _Breaker,
     now: Callable[[], datetime],
-    max_attempts: int,
+    give_up_after: timedelta,
     chance: Callable[[], float],
 ) -> Iterator[Attempt]:
     for each in claimed:
         if each.channel in breaker.resting():
             yield Attempt(each, Outcome.LEFT)
             continue
-        attempt = _attempt(each, channels, now, max_attempts, chance)
+        attempt = _attempt(each, channels, now, give_up_after, chance)
         breaker.note(attempt)
         yield attempt
 
@@ -196,27 +216,27 @@ def _attempt(
     claimed: Claimed,
     channels: Mapping[str, Channel],
     now: Callable[[], datetime],
-    max_attempts: int,
+    give_up_after: timedelta,
     chance: Callable[[], float],
 ) -> Attempt:
+    if claimed.channel not in channels:
+        return Attempt(claimed, Outcome.GIVEN_UP, "no such channel is configured any more")
     try:
-        _send(claimed, channels)
+        message = messages.decode(claimed.body)
+    except ValueError as error:
+        return Attempt(claimed, Outcome.GIVEN_UP, f"the queued message cannot be read: {error}")
+    try:
+        channels[claimed.channel].send(message)
     except SendError as error:
-        if error.permanent or claimed.attempt >= max_attempts:
+        if error.permanent or _is_too_old(claimed, now(), give_up_after):
             return Attempt(claimed, Outcome.GIVEN_UP, str(error))
-        wait = max(backoff(claimed.attempt, chance()), error.retry_after or timedelta(0))
+        wait = max(backoff(claimed.attempt, chance(), message.severity), error.retry_after or timedelta(0))
         return Attempt(claimed, Outcome.FAILED, str(error), now() + wait)
     return Attempt(claimed, Outcome.SENT)
 
 
-def _send(claimed: Claimed, channels: Mapping[str, Channel]) -> None:
-    if claimed.channel not in channels:
-        raise SendError("no such channel is configured any more", permanent=True)
-    try:
-        message = messages.decode(claimed.body)
-    except ValueError as error:
-        raise SendError(f"the queued message cannot be read: {error}", permanent=True) from error
-    channels[claimed.channel].send(message)
+def _is_too_old(claimed: Claimed, now: datetime, give_up_after: timedelta) -> bool:
+    return claimed.attempt >= LEAST_ATTEMPTS and now - claimed.created_at >= give_up_after
 
 
 def _parameters(attempt: Attempt, worker: str, now: datetime) -> dict[str, object]:

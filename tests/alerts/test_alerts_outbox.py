@@ -16,6 +16,7 @@ from alerts.incidents import Change, ChangeKind
 from alerts.messages import compose
 from alerts.outbox import DeliveryReport, backoff, deliver
 from ledger import store
+from ledger.figures import Severity
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -135,13 +136,63 @@ def test_a_permanent_failure_is_given_up_at_once_and_loudly(queue, run, rows):
     assert rows("state, last_error") == [("given_up", "HTTP 404 from http://h/…")]
 
 
-def test_the_last_attempt_gives_up(queue, run, rows):
+def test_a_page_gets_through_a_quarter_of_an_hour_after_an_outage_of_hours(queue, run):
     queue()
-    hook = Recorder([temporary()] * 9)
-    reports = [run({"hook": hook}, later=120 * MINUTE * turn, max_attempts=3) for turn in range(4)]
-    assert [report.failed for report in reports] == [1, 1, 0, 0]
-    assert [len(report.given_up) for report in reports] == [0, 0, 1, 0]
-    assert rows() == [("given_up", 3)]
+    hook = Recorder([temporary()] * 1000)
+    checks = range(0, 4 * 60, 10)
+    assert sum(len(run({"hook": hook}, later=MINUTE * each).given_up) for each in checks) == 0
+    hook.failures.clear()
+    assert run({"hook": hook}, later=(4 * 60 + 15) * MINUTE).sent == 1
+
+
+def test_an_undelivered_notification_is_given_up_loudly_after_a_day(queue, run, rows):
+    queue()
+    hook = Recorder([temporary()] * 1000)
+    reports = [run({"hook": hook}, later=60 * MINUTE * hour) for hour in range(26)]
+    assert [hour for hour, report in enumerate(reports) if report.given_up] == [24]
+    assert rows() == [("given_up", 25)]
+
+
+def test_what_was_queued_while_nobody_ran_is_tried_a_few_times_however_old(queue, run):
+    queue()
+    hook = Recorder([temporary()] * 1000)
+    days_later = 3 * 24 * 60 * MINUTE
+    reports = [run({"hook": hook}, later=days_later + 60 * MINUTE * turn) for turn in range(8)]
+    assert [report.failed for report in reports] == [1, 1, 1, 1, 1, 0, 0, 0]
+    assert [len(report.given_up) for report in reports] == [0, 0, 0, 0, 0, 1, 0, 0]
+
+
+@pytest.fixture
+def undelivered(visit):
+    def count(since=None):
+        with visit() as ledger:
+            return book.undelivered(ledger, since)
+
+    return count
+
+
+def test_what_waits_and_what_was_given_up_can_be_counted(queue, run, undelivered):
+    assert undelivered() == (0, 0)
+    queue(3)
+    assert undelivered() == (3, 0)
+    run({"hook": Recorder([temporary(), SendError("HTTP 404", permanent=True)])})
+    assert undelivered() == (1, 1)
+
+
+def test_what_was_given_up_long_ago_need_not_be_counted(queue, run, undelivered, noon):
+    queue()
+    run({})
+    assert (undelivered(noon), undelivered(noon + MINUTE)) == ((0, 1), (0, 0))
+
+
+def test_what_was_said_again_later_is_no_loss(queue, run, visit, undelivered, incident, noon):
+    queue()
+    run({})
+    again = compose(incident(incident_id=f"{0:012x}"), Reason.REPEAT, UTC)
+    with visit() as ledger:
+        book.record(ledger, [], [book.Notification("hook", again)], noon + MINUTE)
+    run({"hook": Recorder()}, later=MINUTE)
+    assert undelivered() == (0, 0)
 
 
 def test_every_attempt_is_in_the_audit(queue, run, visit):
@@ -289,11 +340,19 @@ def test_two_processes_at_once_send_each_notification_once(queue, visit, sink, n
 
 
 @pytest.mark.parametrize(
-    ("attempt", "chance", "seconds"),
-    [(1, 1.0, 30), (2, 0.5, 30), (3, 1.0, 120), (20, 1.0, 3600), (5, 0.0, 1)],
+    ("attempt", "chance", "severity", "seconds"),
+    [
+        (1, 1.0, Severity.PAGE, 30),
+        (2, 0.5, Severity.PAGE, 30),
+        (3, 1.0, Severity.TICKET, 120),
+        (20, 1.0, Severity.PAGE, 900),
+        (2000, 1.0, Severity.TICKET, 3600),
+        (20, 1.0, Severity.INFO, 3600),
+        (5, 0.0, Severity.PAGE, 1),
+    ],
 )
-def test_the_wait_is_full_jitter_under_a_doubling_bound(attempt, chance, seconds):
-    assert backoff(attempt, chance) == seconds * SECOND
+def test_the_wait_is_full_jitter_under_a_doubling_bound(attempt, chance, severity, seconds):
+    assert backoff(attempt, chance, severity) == seconds * SECOND
 
 
 def test_a_ledger_that_is_held_is_the_callers_error(queue, noon, tmp_path):
