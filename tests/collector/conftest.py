@@ -60,11 +60,11 @@ class Books:
     def ledger(self) -> Path:
         return self.folder / "tollbook.duckdb"
 
-    def file(self, name: str, content: bytes) -> Path:
-        """Write a file, always with the same time of its own."""
+    def file(self, name: str, content: bytes, age_s: int = 0) -> Path:
+        """Write a file, with the same time of its own unless an age before it is given."""
         path = self.folder / name
         path.write_bytes(content)
-        os.utime(path, (WRITTEN, WRITTEN))
+        os.utime(path, (WRITTEN - age_s, WRITTEN - age_s))
         return path
 
     def ingest(self, *paths: Path | str, now: datetime = NOW, **intake: object) -> Summary:

@@ -6,6 +6,7 @@ import gzip
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 
 import pytest
 import zstandard
@@ -173,24 +174,79 @@ def test_segments_sum_to_the_billed_input(open_books, log):
     )
 
 
+# Dollars a million tokens by the makers' price lists: input, read from a cache, output.
+USD = {
+    "gpt-4.1-mini": ("0.40", "0.10", "1.60"),
+    "gpt-5-mini": ("0.25", "0.025", "2.00"),
+    "claude-sonnet-4-5": ("3.00", "0.30", "15.00"),
+}
+CUTS = {"tenant": "tenant", "model": "model", "ts::DATE::VARCHAR": "day"}
+
+calls = st.lists(
+    st.builds(
+        dict, tenant=st.sampled_from(TENANTS), model=st.sampled_from(MODELS), tokens=st.integers(0, 5000)
+    ),
+    max_size=14,
+)
+
+
+def due(model: str, tokens: int) -> Decimal:
+    """What a call of `usage_of` costs by the price list."""
+    fresh, cached, answered = map(Decimal, USD.get(model, ("0", "0", "0")))
+    read = 20 if "claude" in model else 0
+    return (tokens * fresh + read * cached + tokens % 50 * answered) / 1_000_000
+
+
+@quick
+@given(made=calls)
+def test_every_cut_of_the_spend_is_what_the_price_list_makes_of_the_usage(open_books, made):
+    books = open_books()
+    log = [one(number, extra=1, **call) for number, call in enumerate(made, start=1)]
+    books.ingest(books.file("a.jsonl", joined(log)), format="pair")
+    listed = [
+        {**call, "day": f"2026-10-0{1 + number % 4}", "usd": due(call["model"], call["tokens"])}
+        for number, call in enumerate(made, start=1)
+    ]
+    for cut, name in CUTS.items():
+        expected = {
+            value: (
+                sum(call["usd"] for call in listed if call[name] == value),
+                sum(call["tokens"] % 50 for call in listed if call[name] == value),
+            )
+            for value in {call[name] for call in listed}
+        }
+        found = books.rows(
+            f"SELECT {cut}, coalesce(sum(cost_usd), 0), sum(output_tokens)::BIGINT FROM requests GROUP BY 1"
+        )
+        assert {value: (usd, tokens) for value, usd, tokens in found} == expected
+
+
+PARTS = (
+    *("tools", "system", "schema", "history", "context", "tool_results", "user", "media", "framing"),
+    *("unexplained", "answer", "tool_calls", "reasoning"),
+)
+
+
 @quick
 @given(log=logs)
-def test_every_cut_of_the_spend_is_the_same_total(open_books, log):
+def test_a_calls_parts_cost_what_the_call_costs(open_books, log):
     books = open_books()
     books.ingest(books.file("a.jsonl", joined(log)), format="pair")
-    total = books.rows("SELECT sum(cost_usd), count(*), sum(output_tokens) FROM requests")
-    for cut in ("tenant", "model", "workflow", "ts::DATE", "(ts + INTERVAL 345 MINUTE)::DATE"):
-        sums = "sum(cost_usd) AS c, count(*) AS n, sum(output_tokens) AS t"
-        by_cut = f"SELECT {cut}, {sums} FROM requests GROUP BY 1"
-        assert books.rows(f"SELECT sum(c), coalesce(sum(n), 0)::BIGINT, sum(t) FROM ({by_cut})") == total
-    parts = " + ".join(
-        f"cost_{name}_usd"
-        for name in (
-            "tools", "system", "schema", "history", "context", "tool_results", "user", "media", "framing",
-            "unexplained", "answer", "tool_calls", "reasoning",
-        )
-    )  # fmt: skip
+    parts = " + ".join(f"cost_{name}_usd" for name in PARTS)
     assert books.rows(f"SELECT request_id FROM requests WHERE cost_usd <> {parts}") == []
+
+
+@quick
+@given(log=logs, ages=st.lists(st.integers(0, 3 * 86_400), min_size=2, max_size=4), data=st.data())
+def test_copies_of_a_log_with_times_of_their_own_give_the_earliest_in_any_order(
+    open_books, reference, log, ages, data
+):
+    books = open_books()
+    for number, age in enumerate(data.draw(st.permutations(ages))):
+        books.ingest(books.file(f"{number}.jsonl", joined(log), age), format="pair")
+    oldest = open_books()
+    oldest.ingest(oldest.file("a.jsonl", joined(log), max(ages)), format="pair")
+    assert contents(books).requests == contents(oldest).requests
 
 
 @quick
