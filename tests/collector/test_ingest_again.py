@@ -120,3 +120,24 @@ def test_a_reject_is_dropped_when_its_record_is_booked_elsewhere(books, chat_rec
     assert len(books.reasons()) == 1
     books.ingest(books.file("b.jsonl", content), format="pair")
     assert books.reasons() == []
+
+
+def rejected_in_all(books) -> int:
+    ((count,),) = books.rows("SELECT sum(rejected)::BIGINT FROM ingest_runs")
+    return count
+
+
+def test_a_reject_read_again_in_a_grown_compressed_file_is_counted_once(books, chat_record, as_lines):
+    content = b"broken\n" + as_lines([chat_record(1)])
+    books.ingest(books.file("a.jsonl.gz", gzip.compress(content)))
+    summary = books.ingest(
+        books.file("a.jsonl.gz", gzip.compress(content + as_lines([chat_record(2)]) + b"bad"))
+    )
+    assert summary.total("rejected") == 2, "an ingest says of each record it read what became of it"
+    assert rejected_in_all(books) == 2
+
+
+def test_a_bad_line_of_two_files_is_counted_once(books):
+    books.ingest(books.file("a.jsonl", b"broken\n"), format="pair")
+    books.ingest(books.file("b.jsonl", b"broken\nbroken\n"), format="pair")
+    assert (rejected_in_all(books), len(books.reasons())) == (1, 1)
