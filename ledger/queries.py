@@ -49,6 +49,13 @@ def last_data(ledger: Ledger, now: datetime) -> datetime | None:
     return _aware(found[0][0])
 
 
+def last_check(ledger: Ledger) -> datetime | None:
+    """The newest moment that incidents were evaluated for; None before the first check."""
+    return _aware(
+        ledger.rows("SELECT max(started_at) FROM job_runs WHERE job = 'check' AND outcome = 'ok'")[0][0]
+    )
+
+
 def requests_without_time(ledger: Ledger) -> int:
     """Calls whose time is only their file's: they take no part in anomaly detection."""
     return _int(ledger.rows("SELECT count(*) FROM requests WHERE ts_estimated")[0][0])

@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -15,8 +15,8 @@ import polars as pl
 
 from alerts import book
 from alerts.channels import build
-from alerts.evaluation import Evaluation, evaluate
-from alerts.incidents import ChangeKind
+from alerts.evaluation import Evaluation, Policy, evaluate
+from alerts.incidents import ChangeKind, advance
 from alerts.outbox import DeliveryReport, deliver
 from analytics import attribution, budget, explain, period, prompts, variance
 from analytics.books import Books
@@ -42,6 +42,9 @@ BREAKDOWNS = ("tenant", "workflow", "model_tier", "environment", "status")
 _TREND_DAYS = 30
 # A detector compares with 28 days before the longest window, and with its own worst of 7 days.
 _HISTORY = timedelta(days=36)
+# What is asked for now takes a moment to answer; earlier than that is a replay.
+_REPLAY_FROM = timedelta(minutes=1)
+_LOCAL = frozenset({"stdout", "file"})
 
 
 def ingest_sources(
@@ -98,13 +101,18 @@ def _together(summaries: Sequence[Summary]) -> Summary:
 
 
 def record_configuration(config: Configuration, visit: Visit, now: datetime) -> None:
-    """Keep the configuration in force, by digest, and say in the audit when it changed."""
+    """Keep the configuration in force, by digest, and say in the audit when it changed.
+
+    A replay of a moment before the newest one kept is no change.
+    """
     at = now.astimezone(UTC).replace(tzinfo=None)
     with visit() as ledger:
         last = ledger.rows(
-            "SELECT digest FROM config_versions ORDER BY in_force_from DESC, rowid DESC LIMIT 1"
+            "SELECT digest, in_force_from > ? FROM config_versions "
+            "ORDER BY in_force_from DESC, rowid DESC LIMIT 1",
+            [at],
         )
-        if last and last[0][0] == config.digest:
+        if last and (last[0][0] == config.digest or last[0][1]):
             return
         with ledger.transaction():
             ledger.execute("INSERT INTO config_versions VALUES (?, ?, ?)", [config.digest, config.text, at])
@@ -116,12 +124,16 @@ def record_configuration(config: Configuration, visit: Visit, now: datetime) -> 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What a check found, changed and delivered, and the incidents open after it."""
+    """What a check found, changed and delivered, and the incidents open after it.
+
+    One of a moment before the newest check (`is_past`) only looks: its incidents are what would be open.
+    """
 
     findings: tuple[Finding, ...]
     evaluation: Evaluation
     delivery: DeliveryReport
     incidents: tuple[Incident, ...]
+    is_past: bool = False
 
     @property
     def changed(self) -> int:
@@ -134,19 +146,58 @@ class Check:
 def check(config: Configuration, visit: Visit, now: datetime, clock: Callable[[], datetime]) -> Check:
     """Evaluate envelopes, budgets and anomalies as of `now`; keep incidents; deliver what is due.
 
-    `clock` tells the real time for retries, which a replay of a past moment must not confuse.
+    `clock` tells the real time for retries, which a replay of a past moment must not confuse. A replay of
+    a moment before the newest check changes nothing and tells nobody; one of long ago tells no other machine.
     """
     channels = build(parts.channels(config))
     record_configuration(config, visit, now)
+    is_replay = clock() - now > _REPLAY_FROM
     with visit() as ledger:
         books = _books(ledger, config, now)
+        before = queries.last_check(ledger)
     findings = tuple(finding for detect in DETECTORS.values() for finding in detect(books))
+    if is_replay and before is not None and now < before:
+        return _looked(findings, now)
+    policy = parts.policy(config)
+    if clock() - now > policy.backfill_older_than:
+        policy = only_to(policy, local_channels(config))
     with visit() as ledger:
-        evaluation = evaluate(ledger, findings, parts.policy(config), now)
+        evaluation = evaluate(ledger, findings, policy, now)
+        record_job(ledger, "check", now, clock())
     delivery = deliver(visit, channels, clock, worker=f"tollbook-{os.getpid()}")
     with visit() as ledger:
         incidents = tuple(book.load_open(ledger))
     return Check(findings, evaluation, delivery, incidents)
+
+
+def _looked(findings: tuple[Finding, ...], now: datetime) -> Check:
+    seen = tuple(change.incident for change in advance([], findings, now))
+    return Check(findings, Evaluation((), ()), DeliveryReport(), seen, is_past=True)
+
+
+def local_channels(config: Configuration) -> frozenset[str]:
+    """The channels that stay on this machine, by name."""
+    return frozenset(each.name for each in parts.channels(config) if each.type in _LOCAL)
+
+
+def only_to(policy: Policy, channels: frozenset[str]) -> Policy:
+    """The policy with every other channel left out; what matches a route still goes nowhere else."""
+    routes = (
+        replace(route, channels=tuple(name for name in route.channels if name in channels))
+        for route in policy.routes
+    )
+    own = tuple(name for name in policy.channels if name in channels)
+    return replace(policy, channels=own, routes=tuple(routes))
+
+
+def record_job(
+    ledger: Ledger, job: str, started: datetime, finished: datetime, outcome: str = "ok", detail: str = ""
+) -> None:
+    """Keep that a job ran, as of when, and how it ended."""
+    ledger.execute(
+        "INSERT INTO job_runs VALUES (?, ?, ?, ?, ?)",
+        [job, _naive(started), _naive(finished), outcome, detail],
+    )
 
 
 def _books(ledger: Ledger, config: Configuration, now: datetime) -> Books:

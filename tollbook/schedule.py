@@ -115,7 +115,6 @@ def check_job(shift: Shift) -> None:
     """Look for what is wrong, tell whom it concerns, leave the metrics."""
     started = shift.clock()
     checked = jobs.check(shift.config, shift.visit, started, shift.clock)
-    _record(shift, "check", started)
     for sentence in checked.delivery.errors:
         logs.get().warning("notification not delivered yet", why=sentence)
     for sentence in checked.delivery.given_up:
@@ -171,10 +170,7 @@ def _try_again(shift: Shift, name: str) -> None:
 
 def _record(shift: Shift, job: str, started: datetime, outcome: str = "ok", detail: str = "") -> None:
     with shift.visit() as ledger:
-        ledger.execute(
-            "INSERT INTO job_runs VALUES (?, ?, ?, ?, ?)",
-            [job, period.naive(started), period.naive(shift.clock()), outcome, detail],
-        )
+        jobs.record_job(ledger, job, started, shift.clock(), outcome, detail)
 
 
 def _record_failure(shift: Shift, job: str, started: datetime, why: str) -> None:

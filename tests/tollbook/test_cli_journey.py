@@ -150,3 +150,11 @@ def test_rejects_of_a_wrongly_named_format_are_read_again_as_the_right_one(tollb
 def test_a_retry_as_an_unknown_format_names_the_known_ones(tollbook):
     done = tollbook("rejects", "retry", "--format", "xml")
     assert (done.code, "there are auto, tollbook, " in done.err) == (2, True)
+
+
+def test_a_check_of_an_earlier_moment_says_that_it_only_looked(desk_of_morning):
+    before = desk_of_morning("sql", "SELECT * FROM incidents ORDER BY ALL").out
+    looked = desk_of_morning("check", "--as-of", "2026-10-06T20:00:00Z")
+    assert looked.code == 0
+    assert "nothing is kept and nobody told" in looked.err
+    assert desk_of_morning("sql", "SELECT * FROM incidents ORDER BY ALL").out == before

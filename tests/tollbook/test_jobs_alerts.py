@@ -137,3 +137,50 @@ def test_the_last_whole_day_is_that_of_the_reporting_zone(folder: Path, monkeypa
     config = load(folder / "tollbook.toml")
     # 12:30 UTC on 6 October is 01:30 on 7 October in Auckland.
     assert str(jobs.last_whole_day(config, datetime(2026, 10, 6, 12, 30, tzinfo=UTC))) == "2026-10-06"
+
+
+def _kept(visit) -> list[list[tuple[object, ...]]]:
+    with visit() as ledger:
+        tables = ("incidents", "notifications", "controls", "config_versions", "job_runs")
+        return [ledger.rows(f"SELECT * FROM {table} ORDER BY ALL") for table in tables]
+
+
+def test_a_replay_of_a_moment_before_the_newest_check_only_looks(booked, visit, receiver):
+    _check(booked, visit, MORNING)
+    kept, told = _kept(visit), len(receiver.received)
+    done = _check(booked, visit, MORNING - timedelta(hours=20), clock=MORNING)
+    assert done.is_past
+    assert [incident.rule.startswith("budget_hard") for incident in done.incidents] == [True]
+    assert (done.changed, _kept(visit), len(receiver.received)) == (0, kept, told)
+
+
+def test_a_replay_of_long_ago_posts_nothing_anywhere(booked, visit, receiver):
+    done = _check(booked, visit, MORNING, clock=MORNING + timedelta(hours=49))
+    assert "page" in {incident.severity for incident in done.incidents}
+    assert receiver.received == []
+
+
+def test_a_replay_within_the_time_to_deliver_still_posts(booked, visit, receiver):
+    _check(booked, visit, MORNING, clock=MORNING + timedelta(hours=47))
+    assert len(receiver.received) == 1
+
+
+def test_a_replay_of_long_ago_still_writes_to_files(booked, visit, folder: Path):
+    settings = (folder / "tollbook.toml").read_text().replace('channels = ["oncall"]', 'channels = ["log"]')
+    (folder / "tollbook.toml").write_text(
+        settings + '\n[[channel]]\nname = "log"\ntype = "file"\npath = "told.jsonl"\n'
+    )
+    _check(load(folder / "tollbook.toml"), visit, MORNING, clock=MORNING + timedelta(days=20))
+    assert len((folder / "told.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_replay_records_no_configuration_again(booked, visit, folder: Path):
+    with (folder / "tollbook.toml").open("a") as file:
+        file.write('\n[[envelope]]\nworkflow = "digest"\ninput = {p95 = 10}\n')
+    changed = load(folder / "tollbook.toml")
+    jobs.record_configuration(changed, visit, MORNING + timedelta(hours=1))
+    for config in (booked, changed, booked):
+        jobs.record_configuration(config, visit, MORNING)
+    with visit() as ledger:
+        kept = ledger.rows("SELECT digest FROM config_versions ORDER BY in_force_from")
+    assert kept == [(booked.digest,), (changed.digest,)]

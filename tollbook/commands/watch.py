@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tollbook.commands.intake import ingested_fields
 from tollbook.commands.reporting import say_daily
 from tollbook.desk import FOUND, USER, Desk, UsageError, at_desk, clock
+
+if TYPE_CHECKING:
+    from tollbook.jobs import Check
 
 
 @at_desk
@@ -28,11 +31,19 @@ def check(
     desk.need_ledger()
     with _messages_aside(desk):
         done = jobs.check(desk.config, desk.visit, desk.now, clock)
+    _note_past(desk, done)
     desk.say(screen.checked(done, desk.config.zone), **_check_fields(done))
     for sentence in (*done.delivery.errors, *done.delivery.given_up):
         desk.warn(sentence)
     if fail_on_firing and any(incident.state is IncidentState.FIRING for incident in done.incidents):
         raise typer.Exit(FOUND)
+
+
+def _note_past(desk: Desk, done: Check) -> None:
+    if done.is_past:
+        desk.warn(
+            "a later moment has been checked already: this only looked, nothing is kept and nobody told"
+        )
 
 
 def _check_fields(done: object) -> dict[str, object]:
@@ -83,6 +94,7 @@ def _run_once(desk: Desk) -> None:
     with _messages_aside(desk):
         summary, checked, reports = schedule.once(desk.config, desk.visit, desk.now, clock)
     desk.note(screen.ingested(summary))
+    _note_past(desk, checked)
     fields = {"ingested": ingested_fields(summary), "checked": _check_fields(checked)}
     if reports:
         say_daily(desk, reports[-1], **fields)
