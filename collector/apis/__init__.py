@@ -15,7 +15,16 @@ from collector.apis import (
 )
 from collector.apis.detection import detect, operation, path_model
 from collector.apis.providers import named, provider, split_url
-from collector.apis.reader import ApiError, ApiReader, RequestFacts, ResponseFacts, error, error_type, tier
+from collector.apis.reader import (
+    ApiError,
+    ApiReader,
+    RequestFacts,
+    ResponseFacts,
+    error,
+    error_type,
+    output_limit,
+    tier,
+)
 from ledger.types import Api
 
 
@@ -51,6 +60,7 @@ __all__ = [
     "error_type",
     "named",
     "operation",
+    "output_limit",
     "path_model",
     "provider",
     "split_url",

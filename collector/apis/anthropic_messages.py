@@ -9,7 +9,6 @@ from collector.apis import reader, token_buckets
 from collector.apis.json_shapes import (
     Json,
     compact,
-    integer,
     mapping,
     mappings,
     number,
@@ -189,7 +188,7 @@ def request_facts(body: Json) -> reader.RequestFacts:
     return reader.RequestFacts(
         model=text_or_none(body.get("model")),
         end_user=reader.end_user(body),
-        max_output_tokens=integer(body.get("max_tokens")),
+        max_output_tokens=reader.output_limit(body.get("max_tokens")),
         temperature=number(body.get("temperature")),
         streamed=reader.streamed(body),
         service_tier=reader.tier(body.get("service_tier")),

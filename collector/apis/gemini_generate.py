@@ -9,7 +9,6 @@ from collector.apis import reader, token_buckets
 from collector.apis.json_shapes import (
     Json,
     compact,
-    integer,
     mapping,
     mappings,
     number,
@@ -190,7 +189,9 @@ def request_facts(body: Json) -> reader.RequestFacts:
     return reader.RequestFacts(
         model=_bare(text_or_none(body.get("model"))),
         end_user=reader.end_user(mapping(body.get("labels"))),
-        max_output_tokens=integer(_either(generation, "maxOutputTokens", "max_output_tokens")),
+        max_output_tokens=reader.output_limit(
+            generation.get("maxOutputTokens"), generation.get("max_output_tokens")
+        ),
         temperature=number(generation.get("temperature")),
         service_tier=reader.tier(_either(body, "serviceTier", "service_tier")),
     )

@@ -52,6 +52,11 @@ def number(value: object) -> float | None:
     return float(value) if abs(value) < 1e300 else None
 
 
+def bool_or_none(value: object) -> bool | None:
+    """Return true or false, else None."""
+    return value if isinstance(value, bool) else None
+
+
 def position(value: object) -> int:
     """Return the index of a choice or block; 0 where the log gives none."""
     return integer(value) or 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from collector.apis import reader, token_buckets
-from collector.apis.json_shapes import Json, compact, integer, mapping, mappings, number, text, text_or_none
+from collector.apis.json_shapes import Json, compact, mapping, mappings, number, text, text_or_none
 from collector.apis.media import image
 from ledger.types import OutputSchema, Part, PartKind, Tool
 
@@ -153,11 +153,11 @@ def _cache_read(found: Json, inside: Json) -> int | None:
 
 def request_facts(body: Json) -> reader.RequestFacts:
     """Read what OpenAI request bodies say besides their content."""
-    limits = (integer(body.get(k)) for k in ("max_completion_tokens", "max_output_tokens", "max_tokens"))
+    limits = (body.get(key) for key in ("max_completion_tokens", "max_output_tokens", "max_tokens"))
     return reader.RequestFacts(
         model=text_or_none(body.get("model")),
         end_user=reader.end_user(body),
-        max_output_tokens=next((limit for limit in limits if limit is not None), None),
+        max_output_tokens=reader.output_limit(*limits),
         temperature=number(body.get("temperature")),
         streamed=reader.streamed(body),
         service_tier=reader.tier(body.get("service_tier")),

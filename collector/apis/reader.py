@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from collector.apis.json_shapes import Json, mapping, number, text_or_none
-from collector.apis.token_buckets import Reported
+from collector.apis.json_shapes import Json, integer, mapping, number, text_or_none
+from collector.apis.token_buckets import ABSURD_TOKENS, Reported
 from ledger.types import Answer, Prompt
 
 EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
@@ -118,6 +118,12 @@ def end_user(body: Json) -> str | None:
     metadata = mapping(body.get("metadata"))
     candidates = (body.get("user"), body.get("safety_identifier"), metadata.get("user_id"))
     return next((c for c in candidates if isinstance(c, str) and c), None)
+
+
+def output_limit(*given: object) -> int | None:
+    """Return the first of several spellings of an output limit that can be one."""
+    limits = (integer(value) for value in given)
+    return next((limit for limit in limits if limit is not None and 0 <= limit <= ABSURD_TOKENS), None)
 
 
 def streamed(body: Json) -> bool | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from collector.apis.json_shapes import Json, integer, number, shown, text_or_none
+from collector.apis.json_shapes import Json, integer, shown, text_or_none
 
 # The column holds 18 digits, 12 of them behind the point.
 _MOST_USD = Decimal(999_999)
@@ -30,31 +30,20 @@ def name(value: str | None, key: str) -> str | None:
     return value
 
 
+def is_name(value: str) -> bool:
+    """Tell whether a text can be a name."""
+    return 0 < len(value) <= _LONGEST_NAME
+
+
 def first_text(record: Json, *keys: str) -> str | None:
     """Return the first of several keys that holds text; other types are passed over."""
     return next((found for key in keys if (found := text_or_none(record.get(key)))), None)
 
 
-def whole_field(record: Json, key: str, *, least: int, most: int) -> int | None:
-    """Read a whole number within bounds."""
-    value = record.get(key)
-    if value is None:
-        return None
+def whole_or_none(value: object, *, least: int, most: int) -> int | None:
+    """Return a whole number within bounds; None for anything else, which costs no call."""
     found = integer(value)
-    if found is None:
-        raise ValueError(f"{key} is {shown(value)}, expected a whole number")
-    if not least <= found <= most:
-        raise ValueError(f"{key} is {shown(value)}, expected {least} to {most}")
-    return found
-
-
-def number_field(record: Json, key: str) -> float | None:
-    """Read a finite number."""
-    value = record.get(key)
-    found = number(value)
-    if value is not None and found is None:
-        raise ValueError(f"{key} is {shown(value)}, expected a number")
-    return found
+    return found if found is not None and least <= found <= most else None
 
 
 def bool_field(record: Json, key: str) -> bool | None:
@@ -70,14 +59,11 @@ def is_set(value: object) -> bool:
     return value is True or value == 1 or (isinstance(value, str) and value.lower() in _TRUE)
 
 
-def usd_field(record: Json, key: str) -> Decimal | None:
-    """Read an amount of US dollars, exact to the picodollar; ValueError where it cannot be one."""
-    value = record.get(key)
-    if value is None:
-        return None
+def usd_or_none(value: object) -> Decimal | None:
+    """Return an amount of US dollars, exact to the picodollar; None where it cannot be one."""
     found = _decimal(value)
     if found is None or not 0 <= found <= _MOST_USD:
-        raise ValueError(f"{key} is {shown(value)}, expected dollars from 0 to {_MOST_USD}")
+        return None
     return found.quantize(_PICODOLLAR, ROUND_HALF_EVEN)
 
 
@@ -96,18 +82,13 @@ _CANCELLED_WORDS = frozenset({"cancelled", "canceled", "aborted"})
 
 
 def http_status(record: Json, *keys: str) -> int | None:
-    """Read the HTTP status from the first key that holds a number; 0 means that there was no answer."""
-    for key in keys:
-        value = record.get(key)
-        found = (
-            int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 9 else integer(value)
-        )
-        if found is None or found == 0:
-            continue
-        if not 100 <= found <= 599:
-            raise ValueError(f"{key} is {shown(value)}, expected an HTTP status from 100 to 599")
-        return found
-    return None
+    """Read the HTTP status from the first key that holds one."""
+    return next((found for key in keys if (found := _status_code(record.get(key))) is not None), None)
+
+
+def _status_code(value: object) -> int | None:
+    written = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) == 3
+    return whole_or_none(int(str(value)) if written else value, least=100, most=599)
 
 
 def says_error(value: object) -> bool:

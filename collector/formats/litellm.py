@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collector import apis
 from collector.apis import anthropic_messages, openai_chat, openai_responses, token_buckets
-from collector.apis.json_shapes import EMPTY, Json, integer, mapping, mappings, number, text
+from collector.apis.json_shapes import EMPTY, Json, bool_or_none, mapping, mappings, number, text
 from collector.apis.openai_completions import input_messages
 from collector.formats import attributes, bodies, fields, times
 from ledger.types import Answer, Api, Prompt, Request, Status
@@ -68,23 +68,25 @@ def read(record: Json) -> Request:
         call_id=fields.text_field(record, "litellm_call_id") or fields.text_field(record, "id"),
         cache_hit=fields.is_set(record.get("cache_hit")),
         ts=start,
-        latency_ms=times.between(start, times.moment(record.get("endTime"), "endTime"), "endTime"),
+        latency_ms=times.between(start, times.first_moment_or_none(record, "endTime")),
         ttft_ms=_first_token_ms(record),
         service_tier=_service_tier(record, response),
         status=status,
         http_status=http_status,
         error_type=error_type,
-        streamed=fields.bool_field(record, "stream"),
+        streamed=bool_or_none(record.get("stream")),
         attributes=attributes.join(attributes.as_attributes(tags), attributes.flatten(record)),
         tags=attributes.stored(tags),
         end_user=fields.first_text(record, "end_user")
         or fields.first_text(metadata, "user_api_key_end_user_id"),
         usage=usage[0] if usage else None,
         usage_json=usage[1] if usage else None,
-        reported_cost_usd=fields.usd_field(record, "response_cost"),
+        reported_cost_usd=fields.usd_or_none(record.get("response_cost")),
         prompt=_prompt(body_api, record.get("messages"), parameters),
         answer=_answer(response, status),
-        max_output_tokens=integer(parameters.get("max_completion_tokens") or parameters.get("max_tokens")),
+        max_output_tokens=apis.output_limit(
+            parameters.get("max_completion_tokens"), parameters.get("max_tokens")
+        ),
         temperature=number(parameters.get("temperature")),
     )
 
@@ -121,8 +123,8 @@ def _counting_api(body_api: Api, model: str | None) -> Api:
 
 
 def _provider(record: Json) -> str | None:
-    said = fields.text_field(record, "custom_llm_provider")
-    return apis.named(said) if said else None
+    said = text(record.get("custom_llm_provider"))
+    return apis.named(said) if fields.is_name(said) else None
 
 
 def _first_token_ms(record: Json) -> int | None:
@@ -130,9 +132,8 @@ def _first_token_ms(record: Json) -> int | None:
     if record.get("stream") is not True:
         return None
     start = times.moment(record.get("startTime"), "startTime")
-    first = times.moment(record.get("completionStartTime"), "completionStartTime")
-    found = times.between(start, first, "completionStartTime")
-    return times.milliseconds(record.get("response_time"), "response_time", 1000) if found is None else found
+    found = times.between(start, times.first_moment_or_none(record, "completionStartTime"))
+    return times.milliseconds(record.get("response_time"), 1000) if found is None else found
 
 
 def _service_tier(record: Json, response: Json) -> str | None:
@@ -143,7 +144,7 @@ def _service_tier(record: Json, response: Json) -> str | None:
 def _outcome(record: Json) -> tuple[Status, int | None, str | None]:
     information = mapping(record.get("error_information"))
     http_status = fields.http_status(information, "error_code")
-    word = fields.text_field(record, "status")
+    word = record.get("status")
     if fields.says_error(word) or (http_status or 0) >= 400:
         return Status.ERROR, http_status, apis.error_type(information.get("error_class"))
     return Status.CANCELLED if fields.says_cancelled(word) else Status.OK, http_status, None

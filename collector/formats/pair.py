@@ -90,7 +90,7 @@ def _request(record: Json, request: Json, call: Call, url: str | None, path: str
         http_status=http_status,
         error_type=error_type,
         streamed=_streamed(record, call),
-        attempt=fields.whole_field(record, "attempt", least=0, most=10_000),
+        attempt=fields.whole_or_none(record.get("attempt"), least=0, most=10_000),
         attributes=_attributes(record, request, tags),
         tags=attributes.stored(tags),
         end_user=fields.first_text(record, "end_user", "user", "user_id") or call.asked.end_user,
@@ -111,8 +111,8 @@ def _model(record: Json, call: Call, path: str | None) -> str | None:
 
 
 def _provider(record: Json, call: Call, url: str | None, model: str | None) -> str | None:
-    said = text_or_none(record.get("provider"))
-    return fields.name(apis.named(said), "provider") if said else apis.provider(url, call.api, model)
+    said = text_or_none(record.get("provider")) or ""
+    return apis.named(said) if fields.is_name(said) else apis.provider(url, call.api, model)
 
 
 def _call_id(record: Json) -> str | None:
@@ -126,15 +126,15 @@ def _streamed(record: Json, call: Call) -> bool | None:
 
 def _timing(record: Json) -> _Timing:
     start = times.first_moment(record, *_STARTS)
-    end = times.first_moment(record, *_ENDS)
-    logged = (times.milliseconds(record.get(key), key) for key in _LATENCIES_MS)
+    end = times.first_moment_or_none(record, *_ENDS)
+    logged = (times.milliseconds(record.get(key)) for key in _LATENCIES_MS)
     latency = next((found for found in logged if found is not None), None)
     if latency is None:
-        latency = times.milliseconds(record.get("duration"), "duration", per_unit=1000)
-    first = (times.milliseconds(record.get(key), key) for key in _FIRST_TOKEN_MS)
+        latency = times.milliseconds(record.get("duration"), per_unit=1000)
+    first = (times.milliseconds(record.get(key)) for key in _FIRST_TOKEN_MS)
     return _Timing(
         start=start,
-        latency_ms=times.between(start, end, "the end") if latency is None else latency,
+        latency_ms=times.between(start, end) if latency is None else latency,
         ttft_ms=next((found for found in first if found is not None), None),
     )
 
@@ -168,9 +168,9 @@ def _error_type(record: Json, own_error: object) -> str | None:
 
 def _cost(record: Json, call: Call) -> Decimal | None:
     """Read what the log says the call cost; OpenRouter puts dollars into the usage itself."""
-    logged = (fields.usd_field(record, key) for key in _COSTS)
+    logged = (fields.usd_or_none(record.get(key)) for key in _COSTS)
     found = next((cost for cost in logged if cost is not None), None)
-    return found if found is not None else fields.usd_field(mapping(call.response.get("usage")), "cost")
+    return found if found is not None else fields.usd_or_none(mapping(call.response.get("usage")).get("cost"))
 
 
 def _attributes(record: Json, request: Json, tags: dict[str, str]) -> dict[str, str]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
 
-from collector.apis.json_shapes import Json, shown
+from collector.apis.json_shapes import Json, number, shown
 from collector.apis.reader import EARLIEST
 
 _LATEST_S = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
 # An epoch number's size gives its unit away: seconds stay below 1e11 until the year 5138.
 _UNITS = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (math.inf, 1e9))
 _DAY_MS = 86_400_000
+_DIGITS = re.compile(r"[0-9]{1,40}(\.[0-9]{0,40})?")
 
 
 def moment(value: object, field: str) -> datetime | None:
@@ -31,14 +33,13 @@ def moment(value: object, field: str) -> datetime | None:
 
 def _written(value: str, field: str) -> datetime:
     text = value.strip()
+    # Digits alone are an epoch number; some of them would pass for an ISO date without dashes as well.
+    if _DIGITS.fullmatch(text):
+        return _counted(float(text), field)
     try:
         found = datetime.fromisoformat(text.removesuffix(" UTC"))
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
-        pass
-    try:
-        return _counted(float(text), field)
-    except ValueError:
         raise ValueError(f"{field} is {shown(value)}, expected an ISO time or epoch number") from None
 
 
@@ -56,21 +57,28 @@ def first_moment(record: Json, *keys: str) -> datetime | None:
     return next((at for key in keys if (at := moment(record.get(key), key)) is not None), None)
 
 
-def milliseconds(value: object, field: str, per_unit: float = 1.0) -> int | None:
-    """Read a duration; None where absent, ValueError where it is negative, no number, or over 30 days."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{field} is {shown(value)}, expected a number")
-    if not 0 <= value * per_unit <= 30 * _DAY_MS:
-        raise ValueError(f"{field} is {shown(value)}, expected a duration of 0 to 30 days")
-    return round(value * per_unit)
+def first_moment_or_none(record: Json, *keys: str) -> datetime | None:
+    """Read the first of several spellings that is a time; another value costs no call."""
+    return next((at for key in keys if (at := _moment_or_none(record.get(key))) is not None), None)
 
 
-def between(start: datetime | None, end: datetime | None, field: str) -> int | None:
-    """Return the milliseconds from start to end; ValueError where the end lies before the start."""
-    if start is None or end is None:
+def _moment_or_none(value: object) -> datetime | None:
+    try:
+        return moment(value, "")
+    except ValueError:
         return None
-    if end < start:
-        raise ValueError(f"{field} {end.isoformat()} lies before the start {start.isoformat()}")
-    return round((end - start).total_seconds() * 1000)
+
+
+def milliseconds(value: object, per_unit: float = 1.0) -> int | None:
+    """Return a duration; None where it is negative, no number, or over 30 days."""
+    found = number(value)
+    if found is None or not 0 <= found * per_unit <= 30 * _DAY_MS:
+        return None
+    return round(found * per_unit)
+
+
+def between(start: datetime | None, end: datetime | None) -> int | None:
+    """Return the milliseconds from start to end; None where either is unknown or the end comes first."""
+    if start is None or end is None or end < start:
+        return None
+    return milliseconds((end - start).total_seconds(), 1000)

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from collector import apis
 from collector.apis import token_buckets
-from collector.apis.json_shapes import Json, compact, shown
+from collector.apis.json_shapes import Json, bool_or_none, compact, number, shown, text
 from collector.formats import attributes, bodies, fields, times
 from collector.formats.bodies import Call
 from ledger.types import Api, Request, Status, Usage
@@ -92,25 +92,25 @@ def read(record: Json) -> Request:
         api=call.api,
         model=model,
         provider=_provider(record, call.api, model),
-        operation=fields.text_field(record, "operation") or _operation(call.api),
+        operation=_operation(record, call.api),
         response_id=fields.text_field(record, "response_id") or call.answered.response_id,
         call_id=fields.text_field(record, "call_id"),
         cache_hit=bool(fields.bool_field(record, "cache_hit")),
         ts=times.moment(record.get("ts"), "ts") or call.answered.created,
-        latency_ms=times.milliseconds(record.get("latency_ms"), "latency_ms"),
-        ttft_ms=times.milliseconds(record.get("ttft_ms"), "ttft_ms"),
+        latency_ms=times.milliseconds(record.get("latency_ms")),
+        ttft_ms=times.milliseconds(record.get("ttft_ms")),
         service_tier=_one_of(record, "service_tier", ServiceTier) or call.answered.service_tier,
         status=_status(record, call),
         http_status=fields.http_status(record, "http_status"),
         error_type=apis.error_type(record.get("error_type")) or (call.error.kind if call.error else None),
         streamed=_streamed(record, call),
-        attempt=fields.whole_field(record, "attempt", least=0, most=10_000),
+        attempt=fields.whole_or_none(record.get("attempt"), least=0, most=10_000),
         attributes=_attributes(record, tags),
         tags=attributes.stored(tags),
         end_user=fields.text_field(record, "end_user") or call.asked.end_user,
         usage=usage[0] if usage else None,
         usage_json=usage[1] if usage else None,
-        reported_cost_usd=fields.usd_field(record, "reported_cost_usd"),
+        reported_cost_usd=fields.usd_or_none(record.get("reported_cost_usd")),
         prompt=call.prompt,
         answer=call.answer,
         max_output_tokens=_limit(record, call),
@@ -138,36 +138,41 @@ def _api(record: Json, request: Json, response: bodies.Body) -> Api:
 
 
 def _provider(record: Json, api: Api, model: str | None) -> str | None:
-    said = fields.text_field(record, "provider")
-    return apis.named(said) if said else apis.provider(None, api, model)
+    said = text(record.get("provider"))
+    return apis.named(said) if fields.is_name(said) else apis.provider(None, api, model)
 
 
-def _operation(api: Api) -> str:
+def _operation(record: Json, api: Api) -> str:
     """A record without bodies and without an operation is a chat, as nearly all calls are."""
+    said = text(record.get("operation"))
+    if fields.is_name(said):
+        return said
     return "chat" if api is Api.OTHER else apis.operation(api, None)
 
 
 def _status(record: Json, call: Call) -> Status:
     """Take the status as said; else the HTTP status and the body decide."""
-    said = _one_of(record, "status", Status)
-    if said:
-        return said
+    said = record.get("status")
+    if fields.says_error(said) or fields.says_cancelled(said):
+        return Status.ERROR if fields.says_error(said) else Status.CANCELLED
+    if said == Status.OK:
+        return Status.OK
     failed = (fields.http_status(record, "http_status") or 0) >= 400
     return Status.ERROR if failed or call.error else Status.OK
 
 
 def _streamed(record: Json, call: Call) -> bool | None:
-    said = fields.bool_field(record, "streamed")
+    said = bool_or_none(record.get("streamed"))
     return call.streamed or None if said is None else said
 
 
 def _limit(record: Json, call: Call) -> int | None:
-    said = fields.whole_field(record, "max_output_tokens", least=0, most=token_buckets.ABSURD_TOKENS)
+    said = apis.output_limit(record.get("max_output_tokens"))
     return call.asked.max_output_tokens if said is None else said
 
 
 def _temperature(record: Json, call: Call) -> float | None:
-    said = fields.number_field(record, "temperature")
+    said = number(record.get("temperature"))
     return call.asked.temperature if said is None else said
 
 
@@ -186,10 +191,7 @@ def _usage(record: Json, call: Call) -> token_buckets.Reported | None:
 
 
 def _tags(record: Json) -> dict[str, str]:
-    given = record.get("tags")
-    if given is not None and not isinstance(given, dict | list):
-        raise ValueError(f"tags is {shown(given)}, expected an object or a list")
-    return attributes.tags(given)
+    return attributes.tags(record.get("tags"))
 
 
 def _attributes(record: Json, tags: Mapping[str, str]) -> dict[str, str]:

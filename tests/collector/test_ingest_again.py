@@ -45,7 +45,7 @@ def test_a_record_whose_cause_is_gone_is_booked(books, chat_record, as_lines, ah
 def test_only_what_was_ahead_of_the_clock_is_read_again_and_only_when_its_time_has_come(
     books, chat_record, as_lines, ahead
 ):
-    content = as_lines([ahead, chat_record(1, timestamp="2026-10-12T12:00:00Z"), chat_record(2, attempt=-1)])
+    content = as_lines([ahead, chat_record(1, timestamp="2026-10-12T12:00:00Z"), chat_record(2, ts="never")])
     books.ingest(books.file("a.jsonl", content))
 
     def due(day: int, hour: int) -> Retried:
@@ -77,11 +77,11 @@ def test_records_of_a_wrongly_chosen_format_are_booked_in_the_right_one(books, c
 
 
 def test_a_reason_is_kept_up_to_date(books, as_lines, chat_record, later):
-    books.ingest(books.file("a.jsonl", as_lines([chat_record(1, attempt=-1)])), format="tollbook")
+    books.ingest(books.file("a.jsonl", as_lines([chat_record(1, ts="never")])), format="tollbook")
     ((_, before),) = books.reasons()
     assert later(format="pair") == Retried(still_rejected=1)
-    assert before != "attempt is -1, expected 0 to 10000"
-    assert books.reasons() == [(1, "attempt is -1, expected 0 to 10000")]
+    assert before != "ts is text of 5 characters, expected an ISO time or epoch number"
+    assert books.reasons() == [(1, "ts is text of 5 characters, expected an ISO time or epoch number")]
 
 
 def test_a_record_that_is_no_longer_there_is_gone(books, as_lines, ahead, later):

@@ -103,7 +103,7 @@ def test_no_reason_excerpt_or_row_quotes_what_people_wrote(books):
         for variant, wrong in enumerate(WRONG)
     ]
     # A record that fails for another reason must not quote its content either.
-    records += [{**each, "attempt": -1, "id": f"{each['id']}-failing"} for each in records]
+    records += [{**each, "ts": True, "id": f"{each['id']}-failing"} for each in records]
     summary = books.ingest(
         books.file("a.jsonl", b"".join(json.dumps(each).encode() + b"\n" for each in records)), format="pair"
     )
