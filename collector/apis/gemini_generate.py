@@ -172,15 +172,29 @@ def usage(response: Json) -> token_buckets.Reported | None:
         cache_read_tokens=counts["cached"],
         output_tokens=output,
         reasoning_tokens=counts["thoughts"],
-        audio_input_tokens=_audio(found, "promptTokensDetails"),
-        audio_output_tokens=_audio(found, "candidatesTokensDetails"),
+        audio_input_tokens=_uncached_audio(found, counts["cached"]),
+        audio_output_tokens=_audio(found, "candidatesTokensDetails", "candidates_tokens_details"),
     )
     return token_buckets.reported(found, buckets)
 
 
-def _audio(found: Json, key: str) -> int | None:
-    spoken = (item for item in mappings(found.get(key)) if item.get("modality") == "AUDIO")
-    return token_buckets.total(*(token_buckets.tokens(item, "tokenCount") for item in spoken))
+def _uncached_audio(found: Json, cached: int | None) -> int | None:
+    """Return the audio among the uncached input; None where how much of it was cached is unknown."""
+    heard = _audio(found, "promptTokensDetails", "prompt_tokens_details")
+    of_cache = _audio(found, "cacheTokensDetails", "cache_tokens_details")
+    if not heard or not cached:
+        return heard
+    if not _either(found, "cacheTokensDetails", "cache_tokens_details"):
+        return None
+    token_buckets.within(of_cache, heard, "cached audio tokens in an audio input")
+    return heard - (of_cache or 0)
+
+
+def _audio(found: Json, camel: str, snake: str) -> int | None:
+    listed = mappings(_either(found, camel, snake))
+    spoken = [item for item in listed if text(item.get("modality")).upper() == "AUDIO"]
+    counts = (token_buckets.first_tokens(item, "tokenCount", "token_count") for item in spoken)
+    return token_buckets.total(*counts)
 
 
 def request_facts(body: Json) -> reader.RequestFacts:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from collector.apis.json_shapes import Json, compact, shown
 from ledger.types import Usage
 
 # No provider takes a billion tokens in one call; a count above it is a broken log, not a large bill.
 ABSURD_TOKENS = 1_000_000_000
+
+_NAME = re.compile(r"[A-Za-z0-9_.:/-]{0,40}")
+_DEEPEST = 6
 
 Reported = tuple[Usage, str]
 
@@ -65,8 +70,18 @@ def within(part: int | None, whole: int | None, names: str) -> int | None:
 
 
 def reported(usage: Json, buckets: Usage) -> Reported:
-    """Pair the buckets with the usage object as logged."""
-    return buckets, compact(usage)
+    """Pair the buckets with the usage object as logged, without any text that is no plain name."""
+    return buckets, compact(_plain(usage, 0))
+
+
+def _plain(value: object, depth: int) -> object:
+    if isinstance(value, str):
+        return value if _NAME.fullmatch(value) else "…"
+    if depth > _DEEPEST:
+        return None
+    if isinstance(value, dict):
+        return {_plain(key, depth): _plain(inner, depth + 1) for key, inner in value.items()}
+    return [_plain(inner, depth + 1) for inner in value] if isinstance(value, list) else value
 
 
 def inclusive(

@@ -170,6 +170,66 @@ def test_gemini_audio_comes_from_the_modality_lists():
     assert buckets(Api.GEMINI_GENERATE, usage, "usageMetadata").audio_input_tokens == 32
 
 
+def test_gemini_audio_is_read_in_the_spelling_of_the_sdks():
+    usage = {
+        "prompt_token_count": 40,
+        "candidates_token_count": 9,
+        "prompt_tokens_details": [{"modality": "AUDIO", "token_count": 32}],
+        "candidates_tokens_details": [{"modality": "AUDIO", "token_count": 7}],
+    }
+    found = buckets(Api.GEMINI_GENERATE, usage, "usage_metadata")
+    assert (found.audio_input_tokens, found.audio_output_tokens) == (32, 7)
+
+
+def cached_audio(**details: object) -> Usage:
+    """Of 10,000 tokens 9,500 are audio; 9,000 of the 10,000 came from the cache."""
+    usage = {
+        "promptTokenCount": 10_000,
+        "cachedContentTokenCount": 9_000,
+        "candidatesTokenCount": 1,
+        "promptTokensDetails": [
+            {"modality": "AUDIO", "tokenCount": 9_500},
+            {"modality": "TEXT", "tokenCount": 500},
+        ],
+    }
+    return buckets(Api.GEMINI_GENERATE, usage | details, "usageMetadata")
+
+
+def test_gemini_audio_from_the_cache_is_not_in_the_uncached_audio():
+    found = cached_audio(cacheTokensDetails=[{"modality": "AUDIO", "tokenCount": 9_000}])
+    assert (found.input_tokens, found.cache_read_tokens, found.audio_input_tokens) == (1_000, 9_000, 500)
+
+
+def test_gemini_text_from_the_cache_leaves_all_audio_uncached():
+    assert (
+        cached_audio(
+            cachedContentTokenCount=400, cacheTokensDetails=[{"modality": "TEXT", "tokenCount": 400}]
+        ).audio_input_tokens
+        == 9_500
+    )
+
+
+def test_gemini_audio_is_unknown_where_the_cache_does_not_say_what_it_held():
+    assert cached_audio().audio_input_tokens is None
+
+
+def test_gemini_cannot_have_more_cached_audio_than_audio():
+    with pytest.raises(ValueError, match="9600 cached audio tokens in an audio input of 9500"):
+        cached_audio(cacheTokensDetails=[{"modality": "AUDIO", "tokenCount": 9_600}])
+
+
+def test_a_text_in_a_usage_is_kept_only_where_it_is_a_name():
+    usage = {"prompt_tokens": 3, "service_tier": "default", "note": "Ann asked", "Ann asked": [{"n": "a b"}]}
+    found = APIS[Api.OPENAI_CHAT].usage({"usage": usage})
+    assert found is not None
+    assert json.loads(found[1]) == {
+        "prompt_tokens": 3,
+        "service_tier": "default",
+        "note": "…",
+        "…": [{"n": "…"}],
+    }
+
+
 def test_converse_is_known_by_its_metrics_and_excludes_the_cache():
     body = {
         "usage": {
