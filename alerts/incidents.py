@@ -160,10 +160,17 @@ def _still_found(
 ) -> Change:
     before = _unmuted(incident, now)
     deliver = before.deliver or _is_fresh(finding, now, backfill_older_than)
-    after = replace(_worst_of(before, finding), since=min(before.since, finding.since), deliver=deliver)
+    after = replace(_worst_of(before, finding), since=_since(before, finding), deliver=deliver)
     kind = ChangeKind.UNCHANGED if after == incident else ChangeKind.UPDATED
     # A replay of an earlier morning must not turn back the clock of an open incident.
     return Change(replace(after, updated_at=max(now, before.updated_at)), kind)
+
+
+def _since(incident: Incident, finding: Finding) -> datetime:
+    """When it began: what the finding's window still shows is known better now than it was at first."""
+    if incident.since < finding.window_start:
+        return min(incident.since, finding.since)
+    return min(incident.opened_at, finding.since)
 
 
 def _worst_of(incident: Incident, finding: Finding) -> Incident:

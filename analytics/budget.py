@@ -15,7 +15,7 @@ import polars as pl
 from analytics import forecast
 from analytics import period as calendar
 from analytics.attribution import ZERO
-from analytics.counters import BURN_HOURS, Tally, amounts, crossed_at, tallies
+from analytics.counters import BURN_HOURS, Tally, amounts, crossed_at, risen_at, tallies
 from analytics.period import Period, aware, naive
 from analytics.plan import EACH, Budget, BudgetUnit
 from ledger import units
@@ -176,9 +176,9 @@ def findings(
 
     The rules are `budget_hard`, `budget_soft` and `budget_burn`, each followed by the counter's period and
     unit, `budget_hard_month` or `budget_soft_day_tokens`: two counters of one scope are two findings. A hard
-    limit reached mutes the counter's other findings. With the rollup, `since` is when the limit was crossed;
-    without it, when the period began. Of several budgets on one counter the fullest speaks. `zone` is for
-    the times in texts.
+    limit reached mutes the counter's other findings. With the rollup, `since` is when the limit was crossed
+    or the burn began; without it, when the period or the burn's hours did. Of several budgets on one counter
+    the fullest speaks. `zone` is for the times in texts.
     """
     found = [finding for row in _rows(states, zone) for finding in _of_counter(row, now, rollup)]
     kept: dict[tuple[str, Scope], tuple[float, Finding]] = {}
@@ -266,7 +266,7 @@ def _of_counter(row: _Standing, now: datetime, rollup: pl.DataFrame | None) -> l
         found.append((row.used_share, _limit_finding(row, "soft", row.soft or ZERO, now, rollup)))
     burning = next((rule for rule in BURN_RULES if _burns(row, rule)), None)
     if burning is not None:
-        found.append((row.burns[burning.hours], _burn_finding(row, burning, now)))
+        found.append((row.burns[burning.hours], _burn_finding(row, burning, now, rollup)))
     return found
 
 
@@ -294,7 +294,7 @@ def _limit_finding(
     )
 
 
-def _burn_finding(row: _Standing, rule: BurnRule, now: datetime) -> Finding:
+def _burn_finding(row: _Standing, rule: BurnRule, now: datetime, rollup: pl.DataFrame | None) -> Finding:
     start = now - timedelta(hours=rule.hours)
     burn = row.burns[rule.hours]
     allowed = row.limit * rule.hours / Decimal((row.end - row.start) / timedelta(hours=1))
@@ -303,6 +303,7 @@ def _burn_finding(row: _Standing, rule: BurnRule, now: datetime) -> Finding:
     return replace(
         _finding(row, now, Period(start, now), spent, allowed.quantize(_SCALE)),
         rule=row.rule("burn"),
+        since=_risen(rollup, row, now, allowed * Decimal(rule.rate) / rule.hours) or start,
         severity=rule.severity,
         summary=f"{burn:.1f}× the rate of the {row.often} budget over the last {last}",
         why=(f"{units.share(row.used_share)} of {row.written(row.limit)} used", *_why(row)),
@@ -339,7 +340,16 @@ def _why(row: _Standing) -> tuple[str, ...]:
 
 
 def _crossed(rollup: pl.DataFrame | None, row: _Standing, limit: Decimal) -> datetime | None:
+    return None if rollup is None else crossed_at(_own_amounts(rollup, row), row.start, limit)
+
+
+def _risen(rollup: pl.DataFrame | None, row: _Standing, now: datetime, per_hour: Decimal) -> datetime | None:
+    """When spending began to run above the rate, be it before the hours over which it was measured."""
     if rollup is None:
         return None
+    return risen_at(_own_amounts(rollup, row), now - timedelta(hours=max(BURN_HOURS)), per_hour)
+
+
+def _own_amounts(rollup: pl.DataFrame, row: _Standing) -> pl.DataFrame:
     own = rollup.filter(pl.col(row.dimension) == row.value) if row.dimension else rollup
-    return crossed_at(amounts(own, None, row.unit), row.start, limit)
+    return amounts(own, None, row.unit)

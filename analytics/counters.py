@@ -17,6 +17,7 @@ from analytics.plan import BudgetUnit
 from ledger.frames import USD
 
 BURN_HOURS = (1, 6, 24, 72)
+_HOUR_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +83,19 @@ def crossed_at(sums: pl.DataFrame, start: datetime, limit: Decimal) -> datetime 
     )
     reached = running.filter(pl.col("amount") >= limit)["bucket"].min()
     return aware(reached) if isinstance(reached, datetime) else None
+
+
+def risen_at(sums: pl.DataFrame, start: datetime, per_hour: Decimal) -> datetime | None:
+    """The start of the quarter hour from which on the running sum since `start` kept above the rate.
+
+    It is the quarter before which the sum had fallen furthest behind the rate.
+    """
+    hours = (pl.col("bucket") - naive(start)).dt.total_seconds() / _HOUR_S
+    spent_before = (pl.col("amount").cum_sum() - pl.col("amount")).cast(pl.Float64)
+    behind = (
+        sums.filter(pl.col("bucket") >= naive(start))
+        .sort("bucket")
+        .with_columns(ahead=spent_before - float(per_hour) * hours)
+    )
+    furthest = behind["ahead"].arg_min()
+    return None if furthest is None else aware(behind["bucket"][furthest])

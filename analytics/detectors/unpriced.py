@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 import polars as pl
 
 from analytics.attribution import usd_sum, within
 from analytics.books import Books
+from analytics.period import aware
 from ledger import units
 from ledger.figures import Finding, Scope, Severity
 from ledger.types import Status
@@ -27,6 +29,7 @@ class _Gap:
     lacking: int
     requests: int
     usd: Decimal | None
+    since: datetime | None
     words: str
     why: tuple[str, ...]
 
@@ -46,13 +49,15 @@ def find(books: Books) -> list[Finding]:
 
 
 def _unpriced(billed: pl.DataFrame) -> _Gap:
-    by_model = _largest(billed.filter(pl.col("unpriced_requests") > 0), "model", "unpriced_requests")
+    unpriced = billed.filter(pl.col("unpriced_requests") > 0)
+    by_model = _largest(unpriced, "model", "unpriced_requests")
     tokens = int(billed["unpriced_tokens"].sum())
     return _Gap(
         rule="unpriced",
         lacking=int(billed["unpriced_requests"].sum()),
         requests=int(billed["requests"].sum()),
         usd=None,
+        since=_first(unpriced),
         words="have no price",
         why=(f"{units.tokens(tokens)} tokens of unknown cost", *by_model),
     )
@@ -66,9 +71,15 @@ def _unattributed(billed: pl.DataFrame) -> _Gap:
         lacking=int(nobody["requests"].sum()),
         requests=int(billed["requests"].sum()),
         usd=spent,
+        since=_first(nobody),
         words="name no tenant or no workflow",
         why=(f"{units.money(spent)} nobody answers for", *_largest(nobody, "model", "requests")),
     )
+
+
+def _first(rows: pl.DataFrame) -> datetime | None:
+    first = rows["bucket"].min()
+    return aware(first) if isinstance(first, datetime) else None
 
 
 def _largest(rows: pl.DataFrame, dimension: str, count: str) -> list[str]:
@@ -84,7 +95,7 @@ def _finding(books: Books, gap: _Gap) -> Finding:
         scope=Scope(),
         severity=Severity.TICKET if gap.share > _TICKET_ABOVE else Severity.INFO,
         found_at=books.now,
-        since=span.start,
+        since=gap.since or span.start,
         window_start=span.start,
         window_end=span.end,
         observed_usd=gap.usd,

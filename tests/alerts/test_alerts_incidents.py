@@ -154,6 +154,28 @@ def test_an_acknowledged_incident_stays_acknowledged(incident, finding, noon):
     assert only(advance([known], [found], noon)).incident.state is IncidentState.ACKNOWLEDGED
 
 
+@pytest.mark.parametrize(
+    ("first_hours", "now_hours", "kept_hours"),
+    [
+        # Seen in the window of 24 hours: the newer estimate holds, be it earlier or later.
+        (10, 12, 12),
+        (10, 8, 8),
+        # No longer in the window: it began when it was first seen to begin.
+        (30, 20, 30),
+        (30, 40, 40),
+        # A finding cannot have begun after the incident was opened.
+        (10, -1, 0),
+    ],
+)
+def test_since_is_the_best_known_beginning(finding, noon, first_hours, now_hours, kept_hours):
+    def ago(hours):
+        return noon - timedelta(hours=hours)
+
+    first = only(advance([], [finding(since=ago(first_hours))], noon)).incident
+    later = finding(since=ago(now_hours), window_start=ago(24))
+    assert only(advance([first], [later], noon + MINUTE)).incident.since == ago(kept_hours)
+
+
 def test_a_replay_of_the_past_does_not_turn_back_an_open_incident(opened, finding, noon):
     change = only(advance([opened], [finding()], noon - timedelta(days=1)))
     assert change.incident.updated_at == noon

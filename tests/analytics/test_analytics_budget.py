@@ -132,6 +132,23 @@ def test_a_slow_burn_is_a_ticket(rollup_frame) -> None:
     assert (finding.rule, finding.severity) == ("budget_burn_month", Severity.TICKET)
 
 
+@pytest.mark.parametrize(
+    ("hours_ago", "usd"),
+    # $744 allow a dollar an hour: a burst in the middle of a day that was quiet before and after, one that
+    # goes on, and one in the last hour alone.
+    [((9, 8.75, 8.5), "40"), ((5, 4, 3, 2, 1), "20"), ((0.5, 0.25), "30")],
+)
+def test_a_burn_began_with_the_quarter_that_began_to_run_above_its_rate(rollup_frame, hours_ago, usd) -> None:
+    quiet = [spent("0.1", hours) for hours in (23.5, 20, 15, 12)]
+    (finding,) = found(rollup_frame([*quiet, *(spent(usd, ago) for ago in hours_ago)]), acme(None, "744"))
+    assert finding.since == NOW - timedelta(hours=hours_ago[0])
+
+
+def test_without_the_rollup_a_burn_began_with_its_hours(rollup_frame) -> None:
+    (finding,) = budget.findings(states(rollup_frame([spent("50", 0.5)]), acme(None, "744")), NOW)
+    assert finding.since == NOW - timedelta(hours=1)
+
+
 def test_a_burst_that_hardly_touches_the_budget_is_not_told(rollup_frame) -> None:
     rollup = rollup_frame([*(spent("0.01", 24 * day) for day in range(1, 29)), spent("20", 0.5)])
     assert found(rollup, acme(None, "744")) == []

@@ -159,6 +159,16 @@ def test_a_model_without_a_price_is_told_with_its_requests(books) -> None:
     assert finding.why == ("900 tokens of unknown cost", "house: 3 requests")
 
 
+def test_requests_lack_something_since_the_first_that_did(books) -> None:
+    nobody = {"tenant": None, "cost_usd": "4"}
+    rows = [{"bucket": ago(20), "cost_usd": "1"}, {"bucket": ago(3), **nobody}, {"bucket": ago(1), **nobody}]
+    rows += [{"bucket": ago(2), "unpriced_requests": 1}]
+    assert {each.rule: each.since for each in found("unpriced", books(rows))} == {
+        "unpriced": ago(2),
+        "unattributed": ago(3),
+    }
+
+
 def test_failed_calls_without_a_price_are_no_gap(books) -> None:
     assert found("unpriced", books([{"bucket": ago(1), "status": "error", "unpriced_requests": 1}])) == []
 
