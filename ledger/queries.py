@@ -70,7 +70,7 @@ def health(
     price_book_date: date | None = None,
 ) -> DataHealth:
     """How far the numbers of [start, end) can be trusted, and what was ingested since its start."""
-    intake = _row(ledger, _INTAKE, [_naive(start), _naive(now)])
+    intake = _row(ledger, _INTAKE, [_naive(now), _naive(start), _naive(now)])
     rows = _row(ledger, _ROWS, [_naive(start), _naive(end)])
     late = _row(ledger, _LATE, [_naive(start), _naive(now)])
     drift = _row(ledger, _DRIFT, [_naive(start), _naive(end)])
@@ -108,7 +108,7 @@ def health(
 _INTAKE = """
     SELECT sum(read) AS read, sum(added) AS added, sum(updated) AS updated, sum(duplicate) AS duplicate,
         sum(merged_identical) AS merged_identical, sum(rejected) AS rejected,
-        (SELECT max(started_at) FROM ingest_runs) AS last_commit
+        (SELECT max(started_at) FROM ingest_runs WHERE started_at <= ?) AS last_commit
     FROM ingest_runs WHERE started_at >= ? AND started_at <= ?
 """
 _REJECT_REASONS = """
@@ -131,11 +131,12 @@ _UNPRICED_REASONS = """
     SELECT coalesce(unpriced_reason, 'unknown') || ': ' || coalesce(model, 'no model'), count(*) FROM requests
     WHERE ts >= ? AND ts < ? AND cost_usd IS NULL GROUP BY ALL ORDER BY count(*) DESC, 1 LIMIT 8
 """
-# Late is what came in after the day it belongs to had been reported: it changed a published number.
+# Late is what came in after the day it belongs to had been reported whole: it changed a published number.
 _LATE = """
     WITH reported AS (
         SELECT period_start, period_end, min(rendered_at) AS rendered_at
-        FROM report_runs WHERE report = 'daily' GROUP BY period_start, period_end
+        FROM report_runs WHERE report = 'daily' AND rendered_at >= period_end
+        GROUP BY period_start, period_end
     )
     SELECT count(*) AS requests, sum(cost_usd) AS cost
     FROM requests JOIN reported

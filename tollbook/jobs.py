@@ -26,7 +26,7 @@ from analytics.plan import day_plan
 from collector.ingest import Summary, ingest
 from collector.sources import SourceError, discover
 from ledger import queries
-from ledger.figures import Finding, Incident
+from ledger.figures import Finding, Incident, IncidentState
 from ledger.prices import book_date, book_version
 from ledger.store import Ledger
 from reports.daily import Daily, render_html
@@ -286,9 +286,20 @@ def daily_of(ledger: Ledger, config: Configuration, day: date, now: datetime) ->
         days=attribution.daily(rollup, first, day, zone, now, plan_of_all(facts, first)),
         envelopes=envelopes,
         budgets=states,
-        incidents=tuple(book.load_all(ledger, today.start)),
+        incidents=_known_at(now, book.load_all(ledger, today.start)),
         health=queries.health(ledger, today.start, today.end, now, book_version(), book_date(now)),
         prompt_changes=changed,
+    )
+
+
+def _known_at(now: datetime, incidents: Sequence[Incident]) -> tuple[Incident, ...]:
+    """The incidents as they stood: not those that opened later, and open what was resolved later."""
+    return tuple(
+        replace(each, state=IncidentState.FIRING, resolved_at=None)
+        if each.resolved_at is not None and each.resolved_at > now
+        else each
+        for each in incidents
+        if each.opened_at <= now
     )
 
 
