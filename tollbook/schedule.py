@@ -46,7 +46,7 @@ def once(
 
 
 def due_reports(config: Configuration, visit: Visit, now: datetime) -> list[jobs.DailyReport]:
-    """Render the daily reports of the last days that were not rendered after they ended.
+    """Render the daily reports of the last days that were not rendered after they ended, or lack a late call.
 
     A day before the first one ever reported is history, not an absence.
     """
@@ -68,13 +68,20 @@ def _first_reported(ledger: Ledger, config: Configuration) -> date | None:
 
 
 def _is_reported(ledger: Ledger, config: Configuration, day: date) -> bool:
+    """Whether the day was rendered after its end, and nothing of it came in since."""
     span = period.day(day, config.zone)
     start, end = period.naive(span.start), period.naive(span.end)
-    done = ledger.rows(
-        "SELECT count(*) FROM report_runs WHERE report = 'daily' AND period_start = ? AND rendered_at >= ?",
+    rendered = ledger.rows(
+        "SELECT max(rendered_at) FROM report_runs"
+        " WHERE report = 'daily' AND period_start = ? AND rendered_at >= ?",
         [start, end],
+    )[0][0]
+    if rendered is None:
+        return False
+    since = ledger.rows(
+        "SELECT count(*) FROM requests WHERE ts >= ? AND ts < ? AND ingested_at > ?", [start, end, rendered]
     )
-    return done != [(0,)]
+    return since == [(0,)]
 
 
 class StoppedError(Exception):

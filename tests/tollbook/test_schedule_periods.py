@@ -60,6 +60,18 @@ def test_a_report_made_while_its_day_still_ran_is_made_again(config, visit, fold
     assert _days(schedule.due_reports(config, visit, _local(2026, 10, 7, 2, 30))) == ["2026-10-06"]
 
 
+def test_a_late_call_has_its_day_reported_again(config, visit, folder: Path):
+    jobs.ingest_sources(config, visit, _local(2026, 10, 7, 2, 20))
+    schedule.due_reports(config, visit, _local(2026, 10, 7, 2, 30))
+    with (folder / "logs" / "late.jsonl").open("w") as log:
+        log.write('{"tollbook": 1, "ts": "2026-10-06T09:00:00Z", "call_id": "late", "input_tokens": 5}\n')
+    jobs.ingest_sources(config, visit, _local(2026, 10, 7, 3, 0))
+    again = schedule.due_reports(config, visit, _local(2026, 10, 7, 3, 10))
+    assert _days(again) == ["2026-10-06"]
+    assert again[0].daily.health.late_requests == 1
+    assert schedule.due_reports(config, visit, _local(2026, 10, 7, 3, 20)) == []
+
+
 def _fired(config: Configuration, start: datetime, times: int) -> list[datetime]:
     trigger, fired = schedule.report_trigger(config), []
     for _ in range(times):
