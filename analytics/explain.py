@@ -134,15 +134,18 @@ def sentence(
     contributors: pl.DataFrame,
     factors: pl.DataFrame,
     prompts: pl.DataFrame | None = None,
+    clock: str | None = None,
 ) -> str:
     """The first line of a report: what the day cost, against plan and before, and what moved it.
 
     Below 5 % and a dollar, or below 1 %, nothing moved and it says so. Of `prompts`, the day's
-    PROMPT_CHANGES, the one that adds most is named from 5 % of the spend before.
+    PROMPT_CHANGES, the one that adds most is named from 5 % of the spend before. A day that still runs is
+    told up to `clock`.
     """
+    so_far = "" if clock is None else f" so far, until {clock},"
     if total is None:
-        return f"{units.day(day)}: no request is in the books."
-    head = f"{units.day(day)} cost {units.money(total)}{_against_plan(plan)}"
+        return f"{units.day(day)}{so_far.rstrip(',')}: no request is in the books."
+    head = f"{units.day(day)}{so_far} cost {units.money(total)}{_against_plan(plan)}"
     if versus_total is None:
         return f"{head}; there is nothing to compare it with."
     change = total - versus_total

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -19,7 +19,10 @@ from ledger.units import money
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the figures are read off: the books, the reported day, the one before it, the day's plan."""
+    """What the figures are read off: the books, the reported day, the one before it, the day's plan.
+
+    `clock` is the time up to which a day that still runs is told; None for a day that is over.
+    """
 
     rollup: pl.DataFrame
     sizes: pl.DataFrame
@@ -27,7 +30,7 @@ class Facts:
     before: Period
     plan: DayPlan | None
     zone: ZoneInfo
-    now: datetime
+    clock: str | None = None
 
 
 def headlines(
@@ -50,6 +53,11 @@ def standing(facts: Facts, span: Period, days: int = 1) -> Standing | None:
     return Standing(facts.plan.usd * days, planned, attribution.total_usd(facts.rollup, span) - planned)
 
 
+def standing_of_day(facts: Facts) -> Standing | None:
+    """The day beside its plan; a part of a day is not held against the plan of a whole one."""
+    return standing(facts, facts.today) if facts.clock is None else None
+
+
 def plan_of_all(facts: Facts, first: date) -> Decimal | None:
     """A day's plan where it is for all that was spent since the first day; None where it is for a part."""
     since = Period(period.midnight(first, facts.zone), facts.today.end)
@@ -60,16 +68,15 @@ def plan_of_all(facts: Facts, first: date) -> Decimal | None:
 def _day(facts: Facts, versus: str) -> Headline:
     spent, earlier = spent_in(facts.rollup, facts.today), spent_in(facts.rollup, facts.before)
     change = None if spent is None or earlier is None else spent - earlier
-    stood = standing(facts, facts.today)
     figure = Headline(
         label="Spent",
         value_usd=spent,
         change_usd=change,
         change_share=float(change / earlier) if change is not None and earlier else None,
         versus=versus,
-        note="booked",
+        note="booked" if facts.clock is None else f"booked so far, until {facts.clock}",
     )
-    return _beside(figure, stood)
+    return _beside(figure, standing_of_day(facts))
 
 
 def _beside(figure: Headline, stood: Standing | None) -> Headline:
@@ -82,7 +89,7 @@ def _beside(figure: Headline, stood: Standing | None) -> Headline:
 
 
 def _month(facts: Facts) -> tuple[Headline, ...]:
-    """Month to date, and its forecast, as they stood when the reported day ended."""
+    """Month to date, and its forecast, as they stood at the end of what is reported."""
     local = facts.today.start.astimezone(facts.zone).date()
     month = period.month(local, facts.zone)
     to_date = replace(month, end=min(month.end, facts.today.end))
@@ -114,7 +121,7 @@ def _month(facts: Facts) -> tuple[Headline, ...]:
 
 
 def _ahead(facts: Facts, rollup: pl.DataFrame, month: Period) -> forecast.Forecast:
-    return forecast.to_period_end(rollup, month, min(facts.now, facts.today.end), facts.zone)
+    return forecast.to_period_end(rollup, month, facts.today.end, facts.zone)
 
 
 def _standing_ahead(facts: Facts, month: Period, days: int, whole: Decimal | None) -> Standing | None:

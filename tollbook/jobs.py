@@ -20,6 +20,7 @@ from alerts.incidents import ChangeKind, advance
 from alerts.outbox import DeliveryReport, deliver
 from analytics import attribution, budget, explain, period, prompts, variance
 from analytics.books import Books
+from analytics.counters import quarter
 from analytics.detectors import DETECTORS
 from analytics.period import Period
 from analytics.plan import day_plan
@@ -32,7 +33,7 @@ from ledger.store import Ledger
 from reports.daily import Daily, render_html
 from tollbook import parts
 from tollbook.config import Configuration
-from tollbook.headlines import Facts, headlines, plan_of_all, spent_in, standing
+from tollbook.headlines import Facts, headlines, plan_of_all, spent_in, standing_of_day
 from tollbook.retry import retry_due
 from tollbook.tables import SourceTable
 
@@ -246,34 +247,41 @@ def report_daily(config: Configuration, visit: Visit, day: date, out: Path, now:
 
 
 def daily_of(ledger: Ledger, config: Configuration, day: date, now: datetime) -> Daily:
-    """Everything the daily report says, from the ledger as of `now`."""
+    """Everything the daily report says, from the ledger as of `now`.
+
+    A day that still runs is told up to the last quarter of an hour, beside the same hours of the day before.
+    """
     zone, settings = config.zone, config.settings
-    today, before = period.day(day, zone), period.day(day - timedelta(days=1), zone)
+    whole = period.day(day, zone)
+    until = None if now >= whole.end else max(whole.start, quarter(now))
+    today = whole if until is None else replace(whole, end=until)
+    before = period.day(day - timedelta(days=1), zone) if until is None else period.days_before(today, 1)
     first = day - timedelta(days=_TREND_DAYS - 1)
-    start = min(period.day(first, zone).start, period.month(day, zone).start, today.end - _HISTORY)
-    rollup = queries.rollup(ledger, start, min(today.end, now))
-    two_weeks = queries.sizes(ledger, today.start - timedelta(days=15), min(today.end, now))
+    start = min(period.day(first, zone).start, period.month(day, zone).start, whole.end - _HISTORY)
+    rollup = queries.rollup(ledger, start, today.end)
+    two_weeks = queries.sizes(ledger, today.start - timedelta(days=15), today.end)
     sizes = two_weeks.filter(pl.col("ts") >= _naive(today.start))
     plan = day_plan(parts.budgets(settings), day, zone)
-    facts = Facts(rollup, sizes, today, before, plan, zone, now)
+    clock = None if until is None else f"{until.astimezone(zone):%H:%M}"
+    facts = Facts(rollup, sizes, today, before, plan, zone, clock)
     factors = explain.factors(rollup, today, before)
     contributors = explain.contributors(rollup, today, before, two_weeks)
-    versus = f"{day - timedelta(days=1):%a} {(day - timedelta(days=1)).day} {day - timedelta(days=1):%b}"
+    versus = _day_before(day, clock)
     envelopes = variance.envelopes(sizes, parts.envelopes(settings))
     states = budget.states(
-        rollup, parts.budgets(settings), _still_on(today, now), zone, queries.last_data(ledger, now)
+        rollup, parts.budgets(settings), _still_on(whole, now), zone, queries.last_data(ledger, now)
     )
     spent, earlier = spent_in(rollup, today), spent_in(rollup, before)
-    changed = prompts.table(two_weeks, Period(today.end - timedelta(days=7), min(today.end, now)))
+    changed = prompts.table(two_weeks, Period(whole.end - timedelta(days=7), today.end))
     news = changed.filter(pl.col("since") >= _naive(today.start))
     return Daily(
         day=day,
         zone=zone,
-        period_start=today.start,
-        period_end=today.end,
+        period_start=whole.start,
+        period_end=whole.end,
         as_of=now,
         sentence=explain.sentence(
-            day, spent, standing(facts, today), earlier, versus, contributors, factors, news
+            day, spent, standing_of_day(facts), earlier, versus, contributors, factors, news, clock
         ),
         headlines=headlines(facts, envelopes, versus, parts.envelopes(settings)),
         versus=versus,
@@ -290,6 +298,12 @@ def daily_of(ledger: Ledger, config: Configuration, day: date, now: datetime) ->
         health=queries.health(ledger, today.start, today.end, now, book_version(), book_date(now)),
         prompt_changes=changed,
     )
+
+
+def _day_before(day: date, clock: str | None) -> str:
+    """What a day is compared with: the day before, or its same hours."""
+    before = day - timedelta(days=1)
+    return f"{before:%a} {before.day} {before:%b}" + ("" if clock is None else f" until {clock}")
 
 
 def _known_at(now: datetime, incidents: Sequence[Incident]) -> tuple[Incident, ...]:

@@ -49,3 +49,21 @@ def test_a_budget_of_all_spend_is_the_plan_of_every_day(folder: Path, visit):
     assert (spent.plan_usd, spent.over, spent.note) == (Decimal(20), False, "booked")
     assert (month.plan_usd, ahead.plan_usd) == (Decimal(620), Decimal(620))
     assert set(daily.days["plan_usd"]) == {Decimal(20)}
+
+
+def test_a_day_that_still_runs_is_told_so_far_beside_the_same_hours(folder: Path, visit):
+    # Until 11:00 UTC three of Tuesday's calls at $4.00; Monday's one call at 9:00 was $2.00.
+    daily = _daily(folder, visit, datetime(2026, 10, 6, 11, 7, tzinfo=UTC))
+    spent = daily.headlines[0]
+    assert (spent.value_usd, spent.change_usd, spent.plan_usd) == (12, 10, None)
+    assert (spent.versus, spent.note) == ("Mon 5 Oct until 11:00", "booked so far, until 11:00")
+    assert daily.sentence.startswith(
+        "Tue 6 Oct 2026 so far, until 11:00, cost $12.00, $10.00 (500 %) more than Mon 5 Oct until 11:00."
+    )
+    assert daily.days["complete"].to_list()[-2:] == [True, False]
+
+
+def test_the_hours_of_the_day_before_end_at_the_same_time(folder: Path, visit):
+    # At 8:30 on Tuesday its call of 8:10 is in the books, and Monday's of 9:00 had not been made.
+    spent = _daily(folder, visit, datetime(2026, 10, 6, 8, 30, tzinfo=UTC)).headlines[0]
+    assert (spent.value_usd, spent.change_usd) == (4, None)
