@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import TypeVar
@@ -59,6 +60,8 @@ KNOWN = frozenset(
     }
 )
 
+
+_OPERATION = re.compile(r"[a-z][a-z0-9_.\-]{0,39}")
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -145,7 +148,7 @@ def _provider(record: Json, api: Api, model: str | None) -> str | None:
 def _operation(record: Json, api: Api) -> str:
     """A record without bodies and without an operation is a chat, as nearly all calls are."""
     said = text(record.get("operation"))
-    if fields.is_name(said):
+    if _OPERATION.fullmatch(said):
         return said
     return "chat" if api is Api.OTHER else apis.operation(api, None)
 

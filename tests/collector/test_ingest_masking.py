@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 
+from collector.formats.tollbook import KNOWN
 from collector.masking import excerpt
 
 CANARY = "Zebra-7 wept quietly"
@@ -92,25 +93,163 @@ def replaced(path: tuple[object, ...], value: object) -> dict[str, object]:
     return changed
 
 
-WRONG = (-1, 10**40, 1.5, True, None, [CANARY], {CANARY: CANARY}, [[CANARY]])
+WRONG = (CANARY, -1, 10**40, 1.5, True, None, [CANARY], {CANARY: CANARY}, [[CANARY]])
+# Names are what the books are kept by: a model, a tool or a tenant is stored as it is called.
+NAMES = {"model", "provider", "tenant", "workflow", "environment", "name"}
+
+
+def kept_by(books) -> str:
+    """Everything that every table of the ledger holds."""
+    with books.visit() as ledger:
+        names = [name for (name,) in ledger.rows("SELECT table_name FROM duckdb_tables()")]
+        return "\n".join(str(ledger.rows(f"SELECT * FROM {name}")) for name in names)
+
+
+def assert_nothing_is_quoted(books, records: list[dict[str, object]], form: str) -> None:
+    content = b"".join(json.dumps(each).encode() + b"\n" for each in records)
+    summary = books.ingest(books.file("a.jsonl", content), format=form)
+    assert summary.total("read") == len(records)
+    assert "Zebra" not in kept_by(books)
+    assert b"Zebra-7 wept" not in books.ledger.read_bytes()
 
 
 def test_no_reason_excerpt_or_row_quotes_what_people_wrote(books):
     records = [
         {**replaced(path, wrong), "id": f"{number}-{variant}"}
         for number, path in enumerate(places(record()))
-        if path
         for variant, wrong in enumerate(WRONG)
+        if path and not (wrong == CANARY and path[-1] in NAMES)
     ]
     # A record that fails for another reason must not quote its content either.
     records += [{**each, "ts": True, "id": f"{each['id']}-failing"} for each in records]
-    summary = books.ingest(
-        books.file("a.jsonl", b"".join(json.dumps(each).encode() + b"\n" for each in records)), format="pair"
+    assert_nothing_is_quoted(books, records, "pair")
+    assert len(books.reasons()) >= len(records) // 2
+
+
+PAIR_FIELDS = [
+    "ts",
+    "timestamp",
+    "started_at",
+    "start_time",
+    "startTime",
+    "time",
+    "created_at",
+    "created",
+    "ended_at",
+    "end_time",
+    "endTime",
+    "finished_at",
+    "completed_at",
+    "end",
+    "latency_ms",
+    "duration_ms",
+    "elapsed_ms",
+    "response_time_ms",
+    "duration",
+    "ttft_ms",
+    "time_to_first_token_ms",
+    "first_token_ms",
+    "http_status",
+    "status_code",
+    "status",
+    "response_status",
+    "call_id",
+    "request_id",
+    "id",
+    "uuid",
+    "reported_cost_usd",
+    "cost_usd",
+    "response_cost",
+    "url",
+    "url_path",
+    "path",
+    "uri",
+    "endpoint",
+    "end_user",
+    "user",
+    "user_id",
+    "service_tier",
+    "attempt",
+    "stream",
+    "cache_hit",
+    "cancelled",
+    "aborted",
+    "error",
+    "error_type",
+    "metadata",
+    "tags",
+    "headers",
+    "request",
+    "response",
+    "anything_else",
+]
+LITELLM_FIELDS = [
+    "startTime",
+    "endTime",
+    "completionStartTime",
+    "response_time",
+    "call_type",
+    "prompt_tokens",
+    "completion_tokens",
+    "total_tokens",
+    "litellm_call_id",
+    "id",
+    "stream",
+    "status",
+    "error_information",
+    "error_str",
+    "cache_hit",
+    "response_cost",
+    "end_user",
+    "request_tags",
+    "metadata",
+    "hidden_params",
+    "messages",
+    "model_parameters",
+    "response",
+    "model_group",
+    "cost_breakdown",
+]
+
+
+def around(fields: Iterable[str], whole: dict[str, object]) -> list[dict[str, object]]:
+    """The record with each field in turn saying what somebody wrote, in every way that a field can."""
+    said = (
+        *WRONG,
+        f"note:{CANARY}!",
+        [f"note: {CANARY} and did not know what to do about all of it, she said"],
     )
-    assert summary.total("read") == len(records)
-    assert summary.total("rejected") >= len(records) // 2
-    with books.visit() as ledger:
-        names = [name for (name,) in ledger.rows("SELECT table_name FROM duckdb_tables()")]
-        kept = "\n".join(str(ledger.rows(f"SELECT * FROM {name}")) for name in names)
-    assert "Zebra" not in kept
-    assert b"Zebra-7 wept" not in books.ledger.read_bytes()
+    return [
+        {**whole, "id": f"{key}-{variant}", key: wrong}
+        for key in fields
+        if key not in NAMES
+        for variant, wrong in enumerate(said)
+    ]
+
+
+def test_no_field_of_a_pair_is_quoted(books):
+    assert_nothing_is_quoted(books, around(PAIR_FIELDS, record()), "pair")
+
+
+def test_no_field_of_a_litellm_payload_is_quoted(books):
+    payload = {
+        "startTime": 1_791_200_000,
+        "call_type": "completion",
+        "prompt_tokens": 5,
+        "completion_tokens": 5,
+        "model": "gpt-4.1",
+        "messages": record()["request"]["messages"],
+        "response": record()["response"],
+    }
+    assert_nothing_is_quoted(books, around(LITELLM_FIELDS, payload), "litellm")
+
+
+def test_no_field_of_a_flat_record_is_quoted(books):
+    whole = {"tollbook": 1, "ts": 1_791_200_000, "model": "gpt-4.1", "input_tokens": 5}
+    assert_nothing_is_quoted(books, around(sorted(KNOWN), whole), "tollbook")
+
+
+@pytest.mark.parametrize("form", ["litellm", "pair", "tollbook"])
+def test_no_record_of_another_format_is_quoted(books, form):
+    assert_nothing_is_quoted(books, [{CANARY: CANARY}, {"status": CANARY}], form)
+    assert len(books.reasons()) == 2
