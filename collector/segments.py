@@ -153,6 +153,8 @@ def split_context(text: str, rules: SegmentRules = DEFAULT) -> tuple[Slice, ...]
 
 
 def _slices(parts: tuple[Part, ...], segment: str, rules: SegmentRules) -> tuple[Slice, ...]:
+    if segment != "user" and len(parts) == 1 and parts[0].kind is PartKind.TEXT:
+        return (Slice(segment, parts[0].text),)
     texts = [part.text for part in parts if part.kind is PartKind.TEXT]
     if segment != "user":
         return tuple(Slice(segment, text) for text in texts)

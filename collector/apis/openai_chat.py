@@ -27,17 +27,26 @@ def _search_tool(body: Json) -> tuple[Tool, ...]:
     return (Tool("web_search", hosted=True),) if isinstance(body.get("web_search_options"), dict) else ()
 
 
+# Most of a log is messages of one text, said again with every turn: they are told by their keys alone.
+_PLAIN = frozenset({"role", "content"})
+_SPEAKERS = frozenset({"system", "developer", "user", "assistant"})
+
+
 def _messages(body: Json) -> Iterator[Message]:
     """Yield the messages; a tool's result takes the name of the call it answers."""
     called: dict[str, str] = {}
     for message in mappings(body.get("messages")):
         role = text(message.get("role")) or "user"
+        content = message.get("content")
+        if isinstance(content, str) and role in _SPEAKERS and message.keys() <= _PLAIN:
+            yield Message(role, (Part(PartKind.TEXT, content),))
+            continue
         calls = tuple(tool_calls(message))
         called.update({call.call_id: call.name for call in calls if call.call_id and call.name})
         if role in ("tool", "function"):
             yield _result_message(message, role, called)
         else:
-            parts = openai_shapes.content_parts(message.get("content"))
+            parts = openai_shapes.content_parts(content)
             yield Message(role, parts + _spoken(message) + calls, text_or_none(message.get("name")))
 
 

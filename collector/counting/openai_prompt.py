@@ -14,7 +14,7 @@ from collector.counting.tally import Tally
 from collector.counting.tools_text import Rendered, compact, namespace, render
 from collector.segments import Labelled
 from collector.tokenizers import bare_model
-from ledger.types import OutputSchema, Part, PartKind, Prompt, Request
+from ledger.types import Message, OutputSchema, Part, PartKind, Prompt, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class _Call:
     model: str
     framing: Framing
     tool_names: Mapping[str, str]
+    any_calls: bool
 
 
 # " to=functions." before a called name; the name is a text of its own, its first token never merges with it.
@@ -42,10 +43,14 @@ def _of_kind(labelled: Labelled, kind: PartKind) -> tuple[Part, ...]:
     return tuple(part for part in labelled.message.parts if part.kind is kind)
 
 
-def _tool_names(labelled: Sequence[Labelled]) -> dict[str, str]:
+def _tool_names(calls: Sequence[Part]) -> dict[str, str]:
     """Names of earlier calls by their id: a result carries only the id."""
-    calls = (part for one in labelled for part in one.message.parts if part.kind is PartKind.TOOL_CALL)
     return {call.call_id: call.name for call in calls if call.call_id and call.name}
+
+
+def _is_plain(message: Message) -> bool:
+    """Whether it is one text and nothing else, as nearly every message is."""
+    return len(message.parts) == 1 and message.parts[0].kind is PartKind.TEXT
 
 
 def _one_call(call: Part, tally: Tally) -> int:
@@ -83,23 +88,40 @@ def _images(labelled: Labelled, call: _Call, tally: Tally) -> None:
 
 
 def _message(labelled: Labelled, call: _Call, tally: Tally) -> None:
-    message, constants = labelled.message, call.framing
-    results = _of_kind(labelled, PartKind.TOOL_RESULT)
-    for result in results:
-        _result(labelled, result, call, tally)
-    tally.uncountable(labelled)
-    if results and len(results) == len(message.parts):
-        return
+    if _is_plain(labelled.message):
+        _spoken(labelled, call.framing, tally)
+        _plain_assistant(labelled, call.framing, tally)
+    else:
+        _mixed(labelled, call, tally)
+
+
+def _spoken(labelled: Labelled, constants: Framing, tally: Tally) -> None:
+    message = labelled.message
     tally.put("framing", constants.message + tally.n(message.role))
     tally.text(labelled)
     if message.name:
         tally.put("framing", tally.n(message.name) + constants.name)
+
+
+def _plain_assistant(labelled: Labelled, constants: Framing, tally: Tally) -> None:
+    if labelled.message.role == "assistant":
+        tally.put("framing", constants.plain_assistant)
+
+
+def _mixed(labelled: Labelled, call: _Call, tally: Tally) -> None:
+    results = _of_kind(labelled, PartKind.TOOL_RESULT)
+    for result in results:
+        _result(labelled, result, call, tally)
+    tally.uncountable(labelled)
+    if results and len(results) == len(labelled.message.parts):
+        return
+    _spoken(labelled, call.framing, tally)
     _images(labelled, call, tally)
     calls = _of_kind(labelled, PartKind.TOOL_CALL)
     if calls:
-        _calls(labelled, calls, constants, tally)
-    elif message.role == "assistant":
-        tally.put("framing", constants.plain_assistant)
+        _calls(labelled, calls, call.framing, tally)
+    else:
+        _plain_assistant(labelled, call.framing, tally)
 
 
 def _is_parallel(labelled: Labelled) -> bool:
@@ -147,6 +169,10 @@ def _groups(labelled: Sequence[Labelled], parallel: bool) -> Iterator[Sequence[L
 
 
 def _messages(labelled: Sequence[Labelled], call: _Call, tally: Tally) -> None:
+    if not call.any_calls:
+        for one in labelled:
+            _message(one, call, tally)
+        return
     for group in _groups(list(_gathered(labelled)), call.framing.parallel):
         if len(group) > 1 and _only_result(group[0]):
             _joined_results(group, tally)
@@ -248,7 +274,8 @@ def fill(request: Request, prompt: Prompt, labelled: Sequence[Labelled], tally: 
     constants = framing(request.api, model)
     system = _system_text(labelled)
     tally.put("framing", constants.base)
-    _messages(labelled, _Call(model, constants, _tool_names(labelled)), tally)
+    calls = [part for one in labelled for part in one.message.parts if part.kind is PartKind.TOOL_CALL]
+    _messages(labelled, _Call(model, constants, _tool_names(calls), bool(calls)), tally)
     _definitions(prompt, system, constants, tally)
     tally.put("unexplained", hidden_tokens(request.api, model, request.ts, bool(prompt.tools)))
     tally.partial = tally.partial or bool(prompt.hidden)

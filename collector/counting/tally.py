@@ -50,6 +50,10 @@ class Tally:
     def text(self, labelled: Labelled) -> int:
         """Count a message's joined text onto its segments and return the count."""
         slices = labelled.slices
+        if len(slices) == 1:
+            tokens = self.n(slices[0].text)
+            self.put(slices[0].segment, tokens)
+            return tokens
         tokens = self.n("".join(piece.text for piece in slices)) if slices else 0
         self.spread(slices, tokens)
         return tokens
