@@ -53,12 +53,15 @@ _POLICY: dict[str, _Control] = {
     "budget_burn": _APPROVE,
     "budget_soft": _CHEAPER,
     "dollar_excess": _APPROVE,
-    "envelope_input": _COMPRESS,
-    "envelope_output": _CAP,
-    "envelope_cost": _CHEAPER,
     "envelope": _COMPRESS,
     "prompt_change": _COMPRESS,
     "retry_storm": _APPROVE,
+}
+# An envelope is one finding whichever of its sides was left; its summary names the dearest.
+_SIDES: dict[str, _Control] = {
+    "the input envelope": _COMPRESS,
+    "the output envelope": _CAP,
+    "the cost envelope": _CHEAPER,
 }
 
 
@@ -75,6 +78,9 @@ def propose(finding: Finding) -> Action | None:
 
 
 def _control(finding: Finding) -> _Control | None:
+    if finding.rule == "envelope":
+        side = next((name for name in _SIDES if name in finding.summary), None)
+        return _SIDES[side] if side else _POLICY["envelope"]
     fitting = [name for name in _POLICY if finding.rule.startswith(name)]
     return _POLICY[max(fitting, key=len)] if fitting else None
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
 import polars as pl
 
 from analytics.attribution import ZERO, usd_sum
+from analytics.period import aware
 from analytics.plan import Envelope
 from ledger.frames import ENVELOPES, USD, checked
 from ledger.types import Status
@@ -76,6 +78,32 @@ def outside_usd(envelope_frame: pl.DataFrame) -> Decimal:
         whole=pl.col("variance_usd").filter(is_cost).sum(),
     )
     return usd_sum(each.select(pl.max_horizontal("sides", "whole").alias("outside"))["outside"])
+
+
+def left_since(
+    sizes: pl.DataFrame, envelope: Envelope, declared: Sequence[Envelope], tolerated: float
+) -> datetime | None:
+    """The first request outside the envelope from which on more than the tolerated share was.
+
+    Some requests are always outside a p95, so the first of all would be as old as the sizes: it is the one
+    before which those outside had fallen furthest behind the tolerated share. None where none is outside.
+    """
+    done = _own(sizes.filter(pl.col("status") == Status.OK), envelope, declared).sort("ts")
+    outside = done.select("ts", outside=_outside(envelope))
+    ahead = (pl.col("outside").cum_sum() - tolerated * pl.int_range(1, pl.len() + 1)).shift(1, fill_value=0.0)
+    first = outside.with_columns(ahead=ahead).filter("outside").sort("ahead", "ts").head(1)["ts"]
+    return aware(first.item()) if first.len() else None
+
+
+def _outside(envelope: Envelope) -> pl.Expr:
+    """Whether a request is outside on any side; unknown sizes and costs are not."""
+    limits = {
+        "input_tokens": envelope.input_p95,
+        "output_tokens": envelope.output_p95,
+        "cost_usd": envelope.max_cost_per_request_usd,
+    }
+    sides = (pl.col(column) > most for column, most in limits.items() if most is not None)
+    return pl.any_horizontal(pl.lit(value=False), *(side.fill_null(value=False) for side in sides))
 
 
 def _covered(declared: Sequence[Envelope]) -> pl.Expr:

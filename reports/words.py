@@ -56,9 +56,7 @@ _COUNTER_RULES = {
 
 RULES = {
     "dollar_excess": "spend above usual",
-    "envelope_input": "outside its input envelope",
-    "envelope_output": "outside its output envelope",
-    "envelope_cost": "outside its cost envelope",
+    "envelope": "outside its envelope",
     "prompt_change": "new prompt",
     "collector_stale": "no new data",
     "unattributed": "spend without a tenant",

@@ -11,6 +11,7 @@ import polars as pl
 from analytics import variance
 from analytics.attribution import usd_sum
 from analytics.books import Books, sizes_within
+from analytics.plan import Envelope
 from analytics.variance import Direction
 from ledger import units
 from ledger.figures import Finding, Scope, Severity
@@ -20,49 +21,61 @@ _OUTSIDE_SHARE = 0.20
 
 
 def find(books: Books) -> list[Finding]:
-    """A ticket for each side of an envelope that more than 20 % of the last day's requests left, at a cost.
+    """A ticket `envelope` for each envelope that more than 20 % of the last day's requests left, at a cost.
 
-    The rule names the side: `envelope_input`, `envelope_output` or `envelope_cost`.
+    The side that costs most is in the summary, the others that were left in `why`; the excess is the
+    envelope's money outside.
     """
     sizes = sizes_within(books.sizes, books.last(_HOURS))
-    left = variance.envelopes(sizes, books.envelopes).filter(
-        pl.col("outside_share") > _OUTSIDE_SHARE, pl.col("variance_usd") >= books.floor_usd
+    found = (_of_envelope(books, sizes, envelope) for envelope in books.envelopes)
+    return [finding for finding in found if finding]
+
+
+def _of_envelope(books: Books, sizes: pl.DataFrame, envelope: Envelope) -> Finding | None:
+    sides = variance.envelopes(sizes, books.envelopes).filter(
+        pl.col("workflow") == envelope.workflow,
+        pl.col("tenant").eq_missing(pl.lit(envelope.tenant, pl.String)),
     )
-    return [_finding(books, row, _spent(sizes, row)) for row in left.iter_rows(named=True)]
+    left = sides.filter(pl.col("outside_share") > _OUTSIDE_SHARE, pl.col("variance_usd") >= books.floor_usd)
+    if left.is_empty():
+        return None
+    return _finding(books, sizes, envelope, variance.outside_usd(sides), left)
 
 
-def _spent(sizes: pl.DataFrame, row: Mapping[str, Any]) -> Decimal:
-    own = sizes.filter(pl.col("workflow") == row["workflow"])
-    if row["tenant"] is not None:
-        own = own.filter(pl.col("tenant") == row["tenant"])
-    return usd_sum(own["cost_usd"])
-
-
-def _finding(books: Books, row: Mapping[str, Any], spent: Decimal) -> Finding:
+def _finding(
+    books: Books, sizes: pl.DataFrame, envelope: Envelope, outside: Decimal, left: pl.DataFrame
+) -> Finding:
     span = books.last(_HOURS)
-    outside: Decimal = row["variance_usd"]
+    spent = _spent(sizes, envelope)
+    worst, *others = left.sort("variance_usd", descending=True, maintain_order=True).iter_rows(named=True)
+    limits = "it" if outside == worst["variance_usd"] else "all its limits"
     return Finding(
-        rule=f"envelope_{row['direction']}",
-        scope=Scope(tenant=row["tenant"], workflow=row["workflow"]),
+        rule="envelope",
+        scope=Scope(tenant=envelope.tenant, workflow=envelope.workflow),
         severity=Severity.TICKET,
         found_at=books.now,
-        since=span.start,
+        since=variance.left_since(sizes, envelope, books.envelopes, _OUTSIDE_SHARE) or span.start,
         window_start=span.start,
         window_end=span.end,
         observed_usd=spent,
         expected_usd=spent - outside,
         excess_usd=outside,
         summary=(
-            f"{units.share(row['outside_share'])} of requests outside the {row['direction']} envelope"
-            f" in the last {_HOURS} hours, {units.money(outside)} beyond it"
+            f"{units.share(worst['outside_share'])} of requests outside the {worst['direction']} envelope"
+            f" in the last {_HOURS} hours, {units.money(outside)} beyond {limits}"
         ),
-        why=_why(row),
+        why=(_why(worst), *(f"{side['direction']} too: {_why(side)}" for side in others)),
     )
 
 
-def _why(row: Mapping[str, Any]) -> tuple[str, ...]:
-    counts = f"{row['outside_requests']:,} of {row['requests']:,} requests"
-    if row["direction"] == Direction.COST:
-        return (f"{counts} cost more than their maximum",)
-    observed, expected = (units.tokens_short(row[f"{side}_p95"]) for side in ("observed", "expected"))
-    return (f"{counts}; 95 % of them stay below {observed} tokens, expected {expected}",)
+def _spent(sizes: pl.DataFrame, envelope: Envelope) -> Decimal:
+    own = sizes.filter(pl.col("workflow") == envelope.workflow)
+    return usd_sum((own if envelope.tenant is None else own.filter(tenant=envelope.tenant))["cost_usd"])
+
+
+def _why(side: Mapping[str, Any]) -> str:
+    counts = f"{side['outside_requests']:,} of {side['requests']:,} requests"
+    if side["direction"] == Direction.COST:
+        return f"{counts} cost more than their maximum"
+    observed, expected = (units.tokens_short(side[f"{name}_p95"]) for name in ("observed", "expected"))
+    return f"{counts}; 95 % of them stay below {observed} tokens, expected {expected}"

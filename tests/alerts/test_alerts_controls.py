@@ -1,10 +1,16 @@
 from datetime import timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
+import polars as pl
 import pytest
 
 from alerts.controls import propose
+from analytics.books import Books
+from analytics.detectors import DETECTORS
+from analytics.plan import Envelope
 from ledger.figures import ControlKind, Scope
+from ledger.frames import ROLLUP, SIZES
 
 
 @pytest.mark.parametrize(
@@ -15,14 +21,37 @@ from ledger.figures import ControlKind, Scope
         ("budget_hard_month", Scope(tenant="acme"), ControlKind.REQUIRE_APPROVAL),
         ("budget_burn_month", Scope(tenant="acme"), ControlKind.REQUIRE_APPROVAL),
         ("budget_soft_month", Scope(tenant="acme"), ControlKind.CHEAPER_TIER),
-        ("envelope_input", Scope(workflow="chat"), ControlKind.COMPRESS_CONTEXT),
-        ("envelope_output", Scope(workflow="chat"), ControlKind.CAP_OUTPUT),
-        ("envelope_cost", Scope(workflow="chat"), ControlKind.CHEAPER_TIER),
+        ("envelope", Scope(workflow="chat"), ControlKind.COMPRESS_CONTEXT),
         ("prompt_change", Scope(workflow="chat"), ControlKind.COMPRESS_CONTEXT),
     ],
 )
 def test_each_rule_has_its_control(finding, rule, scope, kind):
     action = propose(finding(rule=rule, scope=scope))
+    assert action is not None
+    assert action.kind is kind
+
+
+@pytest.mark.parametrize(
+    ("envelope", "kind"),
+    [
+        (Envelope("chat", input_p95=200), ControlKind.COMPRESS_CONTEXT),
+        (Envelope("chat", output_p95=200), ControlKind.CAP_OUTPUT),
+        (Envelope("chat", max_cost_per_request_usd=Decimal(1)), ControlKind.CHEAPER_TIER),
+    ],
+)
+def test_the_side_of_an_envelope_that_was_left_decides_its_control(noon, envelope, kind):
+    call = {"workflow": "chat", "status": "ok", "input_tokens": 400, "output_tokens": 400}
+    money = {"cost_usd": Decimal(4), "input_usd": Decimal(2), "output_usd": Decimal(2)}
+    moment = {"ts": (noon - timedelta(hours=1)).replace(tzinfo=None)}
+    books = Books(
+        rollup=pl.DataFrame(schema=ROLLUP),
+        sizes=pl.DataFrame([call | money | moment] * 5, schema=SIZES),
+        now=noon,
+        zone=ZoneInfo("UTC"),
+        envelopes=(envelope,),
+    )
+    (found,) = DETECTORS["envelope"](books)
+    action = propose(found)
     assert action is not None
     assert action.kind is kind
 

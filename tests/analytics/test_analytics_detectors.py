@@ -136,11 +136,53 @@ def test_a_fifth_outside_the_envelope_is_tolerated(books) -> None:
     given = {"envelopes": (Envelope("chat", input_p95=200),)}
     assert found("envelope", books(sizes=outside(2), **given)) == []
     (finding,) = found("envelope", books(sizes=outside(3), **given))
-    assert (finding.rule, finding.scope) == ("envelope_input", Scope(workflow="chat"))
+    assert (finding.rule, finding.scope) == ("envelope", Scope(workflow="chat"))
     assert (finding.observed_usd, finding.excess_usd) == (Decimal("9.5"), 3)
     assert (
         finding.summary == "30 % of requests outside the input envelope in the last 24 hours, $3.00 beyond it"
     )
+
+
+def test_an_envelope_left_on_several_sides_is_one_finding_with_the_dearest_first(books) -> None:
+    # Of each $2 request 1.50 are input, two thirds of it beyond; 0.50 are output, half of it beyond.
+    dear = {
+        "input_tokens": 600,
+        "output_tokens": 40,
+        "cost_usd": "2",
+        "input_usd": "1.5",
+        "output_usd": "0.5",
+    }
+    sizes = [{"ts": ago(n), **dear} for n in range(1, 11)]
+    envelope = Envelope("chat", input_p95=200, output_p95=20, max_cost_per_request_usd=Decimal("1.9"))
+    (finding,) = found("envelope", books(sizes=sizes, envelopes=(envelope,)))
+    assert finding.rule == "envelope"
+    # Input 10.00 and output 2.50; the cost side measures the same requests, 1.00, and is not added.
+    assert (finding.observed_usd, finding.excess_usd) == (20, Decimal("12.5"))
+    assert "outside the input envelope in the last 24 hours, $12.50 beyond all its limits" in finding.summary
+    assert finding.why == (
+        "10 of 10 requests; 95 % of them stay below 600 tokens, expected 200",
+        "output too: 10 of 10 requests; 95 % of them stay below 40 tokens, expected 20",
+        "cost too: 10 of 10 requests cost more than their maximum",
+    )
+
+
+def test_an_envelope_is_left_since_the_first_of_the_many_requests_outside(books) -> None:
+    # One in ten is outside all day, as a p95 allows; from four hours ago nearly all are.
+    quiet = [{"ts": ago(24 - n / 4), "input_tokens": 400 if n % 10 == 0 else 100} for n in range(80)]
+    left = [{"ts": ago(4 - n / 20), "input_tokens": 100 if n % 10 == 5 else 400} for n in range(80)]
+    sizes = [{**row, "cost_usd": "1"} for row in (*quiet, *left)]
+    (finding,) = found("envelope", books(sizes=sizes, envelopes=(Envelope("chat", input_p95=200),)))
+    assert finding.since == ago(4)
+
+
+def test_a_tenants_envelope_and_its_workflows_are_told_apart(books) -> None:
+    sizes = [*outside(9), *({**row, "tenant": "zenith"} for row in outside(9))]
+    declared = (Envelope("chat", input_p95=200), Envelope("chat", "zenith", input_p95=200))
+    findings = found("envelope", books(sizes=sizes, envelopes=declared))
+    assert [each.scope for each in findings] == [
+        Scope(workflow="chat"),
+        Scope(tenant="zenith", workflow="chat"),
+    ]
 
 
 def test_requests_of_the_day_before_are_not_held_against_the_envelope(books) -> None:

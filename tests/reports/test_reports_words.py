@@ -11,6 +11,7 @@ from reports import words
         ("budget_hard_month", "over its hard limit"),
         ("budget_soft_week_tokens", "over its soft limit"),
         ("budget_burn_day", "budget used too fast"),
+        ("envelope", "outside its envelope"),
         ("dollar_excess", "spend above usual"),
         ("something_else", "something else"),
     ],
