@@ -55,7 +55,6 @@ _POLICY: dict[str, _Control] = {
     "dollar_excess": _APPROVE,
     "envelope": _COMPRESS,
     "prompt_change": _COMPRESS,
-    "retry_storm": _APPROVE,
 }
 # An envelope is one finding whichever of its sides was left; its summary names the dearest.
 _SIDES: dict[str, _Control] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,10 +16,8 @@ KEEP_FIRING_FOR = timedelta(minutes=15)
 BACKFILL_OLDER_THAN = timedelta(hours=48)
 
 _URGENCY = {Severity.INFO: 0, Severity.TICKET: 1, Severity.PAGE: 2}
-_SILENCE = ("silence", "gone")
+_SOFT, _HARD = "budget_soft", "budget_hard"
 _MUTED = (IncidentState.SILENCED, IncidentState.EXPECTED)
-# A tenant's excess is the fleet's own when the fleet's growth accounts for this share of it.
-_EXPLAINED = Decimal("0.8")
 
 
 class ChangeKind(StrEnum):
@@ -87,21 +85,19 @@ def advance(
 def inhibited(findings: Sequence[Finding]) -> set[str]:
     """Fingerprints of findings that another one already says; they open incidents but tell nobody.
 
-    A hard budget mutes the soft one of the same scope; stale data mutes silence; the excess of all spend
-    mutes a tenant's when the tenant only grew with the fleet (at least 80 % of its excess).
+    A hard budget reached mutes the soft one of the same counter.
     """
-    found = {(finding.rule, finding.scope): finding for finding in findings}
-    blind = any(is_stale(finding.rule) for finding in findings)
+    found = {(finding.rule, finding.scope) for finding in findings}
     return {
         fingerprint(finding.rule, finding.scope)
         for finding in findings
-        if (blind and finding.rule.startswith(_SILENCE)) or _is_said_by_another(finding, found)
+        if finding.rule.startswith(_SOFT) and (finding.rule.replace(_SOFT, _HARD, 1), finding.scope) in found
     }
 
 
 def is_stale(rule: str) -> bool:
     """Whether a rule says that data stopped arriving."""
-    return rule.startswith(("stale", "collector_stale"))
+    return rule == "collector_stale"
 
 
 def is_muted(incident: Incident, now: datetime) -> bool:
@@ -215,22 +211,3 @@ def _unmuted(incident: Incident, now: datetime) -> Incident:
 
 def _is_fresh(finding: Finding, now: datetime, backfill_older_than: timedelta) -> bool:
     return now - finding.window_end <= backfill_older_than
-
-
-def _is_said_by_another(quiet: Finding, found: Mapping[tuple[str, Scope], Finding]) -> bool:
-    if quiet.rule.startswith("budget_soft"):
-        return (quiet.rule.replace("budget_soft", "budget_hard", 1), quiet.scope) in found
-    fleet = found.get((quiet.rule, Scope()))
-    if fleet is None or quiet.scope.tenant is None or not quiet.rule.startswith("dollar_excess"):
-        return False
-    grown_with_fleet = _share_of_growth(fleet, quiet)
-    return grown_with_fleet is not None and grown_with_fleet >= _EXPLAINED
-
-
-def _share_of_growth(fleet: Finding, tenant: Finding) -> Decimal | None:
-    """The part of the tenant's excess it would have had by growing exactly as the fleet did."""
-    if not fleet.expected_usd or not tenant.excess_usd:
-        return None
-    if fleet.excess_usd is None or tenant.expected_usd is None:
-        return None
-    return tenant.expected_usd * fleet.excess_usd / fleet.expected_usd / tenant.excess_usd

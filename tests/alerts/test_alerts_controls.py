@@ -56,7 +56,7 @@ def test_the_side_of_an_envelope_that_was_left_decides_its_control(noon, envelop
     assert action.kind is kind
 
 
-@pytest.mark.parametrize("rule", ["stale", "unpriced", "unattributed", "something_new"])
+@pytest.mark.parametrize("rule", ["collector_stale", "unpriced", "unattributed", "something_new"])
 def test_what_is_wrong_with_the_books_is_not_mended_by_stopping_traffic(finding, rule):
     assert propose(finding(rule=rule)) is None
 

@@ -120,14 +120,14 @@ def test_a_finding_that_comes_back_within_the_hold_stays_one_incident(opened, fi
 
 
 def test_nothing_resolves_while_the_data_is_stale(opened, finding, noon):
-    stale = finding(rule="stale", scope=Scope(), excess_usd=None)
+    stale = finding(rule="collector_stale", scope=Scope(), excess_usd=None)
     later = noon + timedelta(hours=30)
     kinds = {change.incident.rule: change.kind for change in advance([opened], [stale], later)}
-    assert kinds == {"dollar_excess": ChangeKind.HELD, "stale": ChangeKind.OPENED}
+    assert kinds == {"dollar_excess": ChangeKind.HELD, "collector_stale": ChangeKind.OPENED}
 
 
 def test_the_hold_begins_anew_when_data_is_back(opened, finding, noon):
-    stale = finding(rule="stale", scope=Scope())
+    stale = finding(rule="collector_stale", scope=Scope())
     back = noon + timedelta(hours=30)
     held = advance([opened], [stale], back)[0].incident
     assert only(advance([held], [], back + 10 * MINUTE)).kind is ChangeKind.HELD
@@ -135,7 +135,7 @@ def test_the_hold_begins_anew_when_data_is_back(opened, finding, noon):
 
 
 def test_staleness_itself_resolves(finding, noon):
-    stale = only(advance([], [finding(rule="stale", scope=Scope())], noon)).incident
+    stale = only(advance([], [finding(rule="collector_stale", scope=Scope())], noon)).incident
     assert only(advance([stale], [], noon + 15 * MINUTE)).kind is ChangeKind.RESOLVED
 
 
@@ -181,11 +181,6 @@ def test_a_replay_of_the_past_does_not_turn_back_an_open_incident(opened, findin
     assert change.incident.updated_at == noon
 
 
-def muted_rules(*findings):
-    prints = inhibited(findings)
-    return [each.scope.title() for each in findings if fingerprint(each.rule, each.scope) in prints]
-
-
 def test_a_hard_budget_mutes_the_soft_one_of_its_scope_only(finding):
     acme, zenith = Scope(tenant="acme"), Scope(tenant="zenith")
     hard = finding(rule="budget_hard_month", scope=acme)
@@ -196,26 +191,3 @@ def test_a_hard_budget_mutes_the_soft_one_of_its_scope_only(finding):
 @pytest.mark.parametrize("rule", ["budget_soft_month", "budget_soft_day_tokens"])
 def test_a_hard_budget_does_not_mute_the_soft_one_of_another_counter(finding, rule):
     assert inhibited([finding(rule="budget_hard_day"), finding(rule=rule)]) == set()
-
-
-def test_stale_data_mutes_silence(finding):
-    quiet = finding(rule="silence", scope=Scope(tenant="acme"))
-    assert muted_rules(finding(rule="stale", scope=Scope()), quiet) == ["acme"]
-
-
-@pytest.mark.parametrize(
-    ("tenant_excess", "muted"),
-    [("6.25", ["acme"]), ("6.26", []), ("50", [])],
-)
-def test_the_fleet_mutes_a_tenant_that_only_grew_with_it(finding, tenant_excess, muted):
-    # The fleet grew by half: of acme's $10 that explains $5, which is 80 % of $6.25.
-    fleet = finding(scope=Scope(), expected_usd=Decimal("100"), excess_usd=Decimal("50"))
-    tenant = finding(
-        scope=Scope(tenant="acme"), expected_usd=Decimal("10"), excess_usd=Decimal(tenant_excess)
-    )
-    assert muted_rules(fleet, tenant) == muted
-
-
-def test_an_unknown_expectation_mutes_nobody(finding):
-    fleet = finding(scope=Scope(), expected_usd=None)
-    assert inhibited([fleet, finding(scope=Scope(tenant="acme"))]) == set()

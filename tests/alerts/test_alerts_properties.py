@@ -12,7 +12,7 @@ from alerts.incidents import advance, fingerprint
 from ledger.figures import Finding, IncidentState, Scope, Severity
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
-RULES = st.sampled_from(["dollar_excess", "budget_hard", "stale"])
+RULES = st.sampled_from(["dollar_excess", "budget_hard", "collector_stale"])
 SCOPES = st.sampled_from([Scope(), Scope(tenant="acme"), Scope(tenant="zenith", workflow="chat")])
 USD = st.none() | st.integers(1, 1000).map(Decimal)
 SEEN = st.lists(st.tuples(RULES, SCOPES, USD, st.sampled_from(Severity)), max_size=5)
