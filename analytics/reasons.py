@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -25,6 +26,7 @@ SEGMENT_NAMES = {
     "unexplained": "input not visible in the log",
 }
 _MANIFOLD = 1.5
+_WORTH_NAMING = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,22 @@ class Moved:
 
 
 def reason(moved: Moved) -> str:
-    """Say in a few words what moved the cell: its birth, its end, or the largest factor on its side."""
+    """Say in a few words what moved the cell: its birth, its end, or every factor of some weight.
+
+    Where several have weight each says its dollars, those that drove the change first.
+    """
     row = moved.row
     if row["before_requests"] == 0:
         return _born(moved)
     if row["requests"] == 0:
         return _gone(moved)
-    return _WORDS[_leading(moved)](moved)
+    first, *others = _weighty(moved)
+    if not others:
+        return _WORDS[first[0]](moved)
+    return ", ".join(
+        f"{_WORDS[factor](moved)} {units.money(_usd(amount), signed=True)}"
+        for factor, amount in (first, *others)
+    )
 
 
 def _born(moved: Moved) -> str:
@@ -76,15 +87,20 @@ def _gone(moved: Moved) -> str:
     return f"model {new or 'unknown'} instead of {moved.row['model'] or 'unknown'}"
 
 
-def _leading(moved: Moved) -> Factor:
-    """The factor that moved the cell most in the direction it went."""
+def _weighty(moved: Moved) -> list[tuple[Factor, float]]:
+    """The factors with more than a fifth of the cell's change, at least the one that drove it most."""
     change = float(moved.row["cost_usd"] - moved.row["before_cost_usd"])
     grouped = dict(moved.effects)
     # Within one cell more requests are more requests, be it by the fleet's volume or by its share of it.
     grouped[Factor.VOLUME] += grouped.pop(Factor.MIX)
     grouped[Factor.OTHER] = change - sum(grouped.values())
     sign = 1 if change >= 0 else -1
-    return max(grouped, key=lambda factor: sign * grouped[factor])
+    ranked = sorted(grouped.items(), key=lambda pair: round(-sign * pair[1], 9))
+    return [ranked[0], *(pair for pair in ranked[1:] if abs(pair[1]) > _WORTH_NAMING * abs(change) > 0)]
+
+
+def _usd(amount: float) -> Decimal:
+    return Decimal(amount).quantize(Decimal("1e-12"))
 
 
 def _requests(moved: Moved) -> str:

@@ -180,6 +180,33 @@ def test_more_traffic_says_how_many_times(rollup_frame) -> None:
     assert reasons(rollup) == ["3.1× requests (400 → 1,240)"]
 
 
+def test_every_factor_above_a_fifth_of_the_change_is_named_with_its_dollars(rollup_frame) -> None:
+    # $1 → $4, both doubled: the requests and the prompt have half of the $3 each.
+    rollup = rollup_frame(
+        [
+            before(requests=10, input_tokens=1000, seg_system=1000),
+            today(requests=20, input_tokens=4000, seg_system=4000),
+        ]
+    )
+    assert reasons(rollup) == [
+        "2.0× requests (10 → 20) +$1.50, system prompt 100 → 200 tokens a request +$1.50"
+    ]
+
+
+def test_a_factor_that_held_back_a_fifth_is_named_too(rollup_frame) -> None:
+    # $1 → $3.50 at ten times the requests and 35 % of the prompt: the two share by the mean of both orders.
+    # requests: 9 × (1 + 0.35) ÷ 2 = 6.075; prompt: −0.65 × (1 + 10) ÷ 2 = −3.575.
+    rollup = rollup_frame(
+        [
+            before(requests=10, input_tokens=1000, seg_system=1000),
+            today(requests=100, input_tokens=3500, seg_system=3500),
+        ]
+    )
+    assert reasons(rollup) == [
+        "10.0× requests (10 → 100) +$6.08, system prompt 100 → 35 tokens a request −$3.58"
+    ]
+
+
 def test_a_cell_without_a_past_is_new(rollup_frame) -> None:
     assert reasons(rollup_frame([today(requests=1, input_tokens=10)])) == ["new: no spend before"]
 

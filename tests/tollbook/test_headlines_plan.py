@@ -11,7 +11,7 @@ import pytest
 from ledger import store
 from reports.daily import Daily
 from tollbook import jobs
-from tollbook.config import Configuration, load
+from tollbook.config import load
 
 MORNING = datetime(2026, 10, 7, 7, tzinfo=UTC)
 TUESDAY = date(2026, 10, 6)
