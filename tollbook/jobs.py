@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -144,7 +145,13 @@ class Check:
         )
 
 
-def check(config: Configuration, visit: Visit, now: datetime, clock: Callable[[], datetime]) -> Check:
+def check(
+    config: Configuration,
+    visit: Visit,
+    now: datetime,
+    clock: Callable[[], datetime],
+    stopping: Callable[[], bool] = lambda: False,
+) -> Check:
     """Evaluate envelopes, budgets and anomalies as of `now`; keep incidents; deliver what is due.
 
     `clock` tells the real time for retries, which a replay of a past moment must not confuse. A replay of
@@ -165,7 +172,7 @@ def check(config: Configuration, visit: Visit, now: datetime, clock: Callable[[]
     with visit() as ledger:
         evaluation = evaluate(ledger, findings, policy, now)
         record_job(ledger, "check", now, clock())
-    delivery = deliver(visit, channels, clock, worker=f"tollbook-{os.getpid()}")
+    delivery = deliver(visit, channels, clock, worker=worker_name(), stopping=stopping)
     with visit() as ledger:
         incidents = tuple(book.load_open(ledger))
     return Check(findings, evaluation, delivery, incidents)
@@ -199,6 +206,11 @@ def record_job(
         "INSERT INTO job_runs VALUES (?, ?, ?, ?, ?)",
         [job, _naive(started), _naive(finished), outcome, detail],
     )
+
+
+def worker_name() -> str:
+    """A name no other run of the outbox has: in containers the process id is the same in all."""
+    return f"tollbook-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def _books(ledger: Ledger, config: Configuration, now: datetime) -> Books:

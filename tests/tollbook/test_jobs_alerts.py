@@ -184,3 +184,7 @@ def test_a_replay_records_no_configuration_again(booked, visit, folder: Path):
     with visit() as ledger:
         kept = ledger.rows("SELECT digest FROM config_versions ORDER BY in_force_from")
     assert kept == [(booked.digest,), (changed.digest,)]
+
+
+def test_two_runs_of_one_process_id_are_two_workers():
+    assert jobs.worker_name() != jobs.worker_name()
