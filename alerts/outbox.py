@@ -57,7 +57,7 @@ WHERE notification_id = $id AND state = 'sending' AND claimed_by = $worker
 
 
 class Outcome(StrEnum):
-    """What became of a notification in one run; LEFT was not tried because its channel is resting."""
+    """What became of a notification in one run; LEFT was not tried: its channel rests, or the run stops."""
 
     SENT = "sent"
     FAILED = "failed"
@@ -120,12 +120,13 @@ def deliver(
     worker: str,
     give_up_after: timedelta = GIVE_UP_AFTER,
     chance: Callable[[], float] = random.random,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> DeliveryReport:
     """Send what is due, with the ledger closed while sending; each notification is tried once a run.
 
     A notification whose worker died is sent again with the same dedup key. `worker` is unique to this run.
     What fails is tried again, pages at least every 15 minutes and the rest every hour, until it is older than
-    `give_up_after`.
+    `give_up_after`. When `stopping` says so, what is not sent yet is left for the next run.
     """
     breaker = _Breaker()
     attempts: list[Attempt] = []
@@ -134,10 +135,10 @@ def deliver(
     while True:
         with visit() as ledger, ledger.transaction():
             record(ledger, batch, worker, now())
-            claimed = claim(ledger, worker, now(), started, breaker.resting())
+            claimed = [] if stopping() else claim(ledger, worker, now(), started, breaker.resting())
         if not claimed:
             return summarize(attempts)
-        batch = list(_send_all(claimed, channels, breaker, now, give_up_after, chance))
+        batch = list(_send_all(claimed, channels, breaker, now, give_up_after, chance, stopping))
         attempts += batch
 
 
@@ -202,9 +203,10 @@ def _send_all(
     now: Callable[[], datetime],
     give_up_after: timedelta,
     chance: Callable[[], float],
+    stopping: Callable[[], bool],
 ) -> Iterator[Attempt]:
     for each in claimed:
-        if each.channel in breaker.resting():
+        if stopping() or each.channel in breaker.resting():
             yield Attempt(each, Outcome.LEFT)
             continue
         attempt = _attempt(each, channels, now, give_up_after, chance)

@@ -42,9 +42,13 @@ class Desk:
 
     def visit(self) -> AbstractContextManager[Ledger]:
         """Open the ledger for a short visit."""
+        return self.visit_within(self._wait_s())
+
+    def visit_within(self, wait_s: float) -> AbstractContextManager[Ledger]:
+        """Open the ledger for a short visit, waiting so many seconds for another process to leave."""
         from ledger import store
 
-        return store.open(self.ledger, wait_s=self._wait_s(), notice=self.note)
+        return store.open(self.ledger, wait_s=wait_s, notice=self.note)
 
     def look(self) -> AbstractContextManager[Ledger]:
         """Open the ledger for reading only."""

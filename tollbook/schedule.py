@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+import time as timing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from types import FrameType
@@ -22,7 +23,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from analytics import period
 from collector.ingest import Summary
 from collector.sources import SourceError
-from ledger.store import Ledger, LedgerError
+from ledger.store import Ledger, LedgerError, LedgerHeldError
 from tollbook import jobs, logs, metrics
 from tollbook.config import ConfigError, Configuration
 
@@ -34,6 +35,7 @@ _GRACE_S = 6 * 3600
 _CATCH_UP_DAYS = 7
 _REPORT_AGAIN = timedelta(minutes=1)
 _AT_LEAST_S = 1
+_TURN_S = 0.5
 
 
 def once(
@@ -121,7 +123,7 @@ def ingest_job(shift: Shift) -> None:
 def check_job(shift: Shift) -> None:
     """Look for what is wrong, tell whom it concerns, leave the metrics."""
     started = shift.clock()
-    checked = jobs.check(shift.config, shift.visit, started, shift.clock)
+    checked = jobs.check(shift.config, shift.visit, started, shift.clock, shift.stopping.is_set)
     for sentence in checked.delivery.errors:
         logs.get().warning("notification not delivered yet", why=sentence)
     for sentence in checked.delivery.given_up:
@@ -154,12 +156,15 @@ def work(name: str, shift: Shift) -> None:
     """Run one job and outlive it: what the user must change or wait for is a sentence in the log.
 
     A bug is recorded and raised. A report that failed is tried again soon, not only on the next morning.
+    Nothing begins once the run was told to stop.
     """
+    if shift.stopping.is_set():
+        return
     started = shift.clock()
     try:
         JOBS[name](shift)
     except StoppedError:
-        logs.get().info("stopped between two commits", job=name)
+        logs.get().info("stopped with nothing half done", job=name)
     except (LedgerError, ConfigError, SourceError, OSError) as error:
         logs.get().warning("job failed, will be tried again", job=name, why=str(error))
         _record_failure(shift, name, started, str(error))
@@ -182,17 +187,52 @@ def _record(shift: Shift, job: str, started: datetime, outcome: str = "ok", deta
 
 def _record_failure(shift: Shift, job: str, started: datetime, why: str) -> None:
     """Keep the failure in the ledger, unless it is the ledger that cannot be had."""
-    with suppress(LedgerError):
+    with suppress(LedgerError, StoppedError):
         _record(shift, job, started, "failed", why)
 
 
-def run(config: Configuration, visit: Visit, clock: Clock) -> None:
+def unless_stopping(
+    open_for: Callable[[float], AbstractContextManager[Ledger]], wait_s: float, stopping: threading.Event
+) -> Visit:
+    """Visits that wait for a held ledger as long as they may, but leave at once when told to stop."""
+
+    @contextmanager
+    def visit() -> Iterator[Ledger]:
+        with ExitStack() as stack:
+            yield _entered(stack, open_for, timing.monotonic() + wait_s, stopping)
+
+    return visit
+
+
+def _entered(
+    stack: ExitStack,
+    open_for: Callable[[float], AbstractContextManager[Ledger]],
+    until: float,
+    stopping: threading.Event,
+) -> Ledger:
+    while True:
+        left = until - timing.monotonic()
+        try:
+            return stack.enter_context(open_for(min(_TURN_S, max(0.0, left))))
+        except LedgerHeldError:
+            if stopping.is_set():
+                raise StoppedError from None
+            if left <= _TURN_S:
+                raise
+
+
+def run(
+    config: Configuration, open_for: Callable[[float], AbstractContextManager[Ledger]], clock: Clock
+) -> None:
     """Run until SIGTERM or SIGINT; the job at work then ends at its next commit, and nothing is lost.
+
+    `open_for` visits the ledger, waiting so many seconds for another process to leave it.
 
     Raises at once what the user must change: no source, a channel without its secret, a ledger that is none.
     """
-    jobs.examine(config, visit, clock())
     stopping = threading.Event()
+    visit = unless_stopping(open_for, config.settings.ledger.wait.total_seconds(), stopping)
+    jobs.examine(config, visit, clock())
     received: list[str] = []
 
     def stop(signum: int, _: FrameType | None) -> None:

@@ -13,7 +13,7 @@ import httpx2
 
 from alerts.channels.contract import SendError
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 5.0
 _LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 _LONGEST_WAIT_S = 3600
 

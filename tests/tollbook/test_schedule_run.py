@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
+import socketserver
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -93,6 +96,51 @@ def test_a_ledger_held_by_another_process_is_waited_for(folder: Path, running):
     _until(lambda: _count(folder) == 10)
     assert _stop(running) < 10
     assert running.returncode == 0
+
+
+def test_a_run_that_waits_for_a_held_ledger_leaves_at_once_when_told_to(folder: Path, running):
+    _until(lambda: (folder / "tollbook.prom").exists())
+    with _Holder(folder):
+        time.sleep(2)
+        assert _stop(running) < 4
+    assert running.returncode == 0
+
+
+class _Tarpit(socketserver.ThreadingTCPServer):
+    """A web address that takes connections and never answers."""
+
+    daemon_threads = True
+    block_on_close = False
+    met: threading.Event
+
+
+class _Silent(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        self.server.met.set()
+        time.sleep(60)
+
+
+def test_a_channel_that_never_answers_holds_up_no_stop(folder: Path, spawn):
+    line = (folder / "logs" / "two-days.jsonl").read_text().splitlines()[0]
+    now = datetime.now(UTC)
+    with (folder / "logs" / "now.jsonl").open("w") as log:
+        for tenant in "abcd":
+            call = line.replace("mon-1", tenant).replace("2026-10-05T09:00:00Z", f"{now:%Y-%m-%dT%H:%M:%SZ}")
+            log.write(call.replace("acme", tenant) + "\n")
+    with _Tarpit(("127.0.0.1", 0), _Silent) as pit:
+        pit.met = threading.Event()
+        thread = threading.Thread(target=pit.serve_forever, args=[0.05], daemon=True)
+        thread.start()
+        (folder / "url").write_text(f"http://127.0.0.1:{pit.server_address[1]}/hook")
+        with (folder / "tollbook.toml").open("a") as config:
+            config.write('\n[[budget]]\ntenant = "*"\nperiod = "day"\nhard_usd = 0.01\n')
+            config.write('\n[[channel]]\nname = "pit"\ntype = "webhook"\nurl_file = "url"\n' + QUICK)
+        with spawn(folder, "run", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            assert pit.met.wait(20)
+            assert _stop(process) < 8
+            assert process.returncode == 0
+        pit.shutdown()
+        thread.join()
 
 
 class _Holder:

@@ -85,7 +85,7 @@ def run(
     if once:
         _run_once(desk)
     else:
-        schedule.run(desk.config, desk.visit, clock)
+        schedule.run(desk.config, desk.visit_within, clock)
 
 
 def _run_once(desk: Desk) -> None:
