@@ -206,13 +206,8 @@ def _seen(version: str, workflow: str | None, ts: datetime, counted: Count) -> P
 
 def records_frame(rows: Sequence[Row]) -> pl.DataFrame:
     """The rows as a RECORDS frame."""
-    columns = zip(*(each.values for each in rows), strict=True) if rows else ([] for _ in RECORDS)
-    return pl.DataFrame(
-        [
-            pl.Series(name, list(values), dtype=dtype)
-            for (name, dtype), values in zip(RECORDS.items(), columns, strict=True)
-        ]
-    )
+    # Row by row, as a column of lists of pairs takes Polars fifteen times as long by itself.
+    return pl.DataFrame([each.values for each in rows], schema=RECORDS, orient="row")
 
 
 def versions_frame(rows: Iterable[Row]) -> pl.DataFrame:
