@@ -44,10 +44,17 @@ class Evaluation:
     notifications: tuple[book.Notification, ...]
 
 
-def evaluate(ledger: Ledger, findings: Sequence[Finding], policy: Policy, now: datetime) -> Evaluation:
+def evaluate(
+    ledger: Ledger,
+    findings: Sequence[Finding],
+    policy: Policy,
+    now: datetime,
+    last_data: datetime | None = None,
+) -> Evaluation:
     """Open, update and resolve incidents, and queue what must be told; `outbox.deliver` sends it.
 
-    Run again with the same findings it changes no state and queues nothing.
+    Run again with the same findings it changes no state and queues nothing. `last_data` is when the newest
+    call was made, if that is known: without newer ones nothing is over.
     """
     changes = advance(
         book.load_open(ledger),
@@ -56,6 +63,7 @@ def evaluate(ledger: Ledger, findings: Sequence[Finding], policy: Policy, now: d
         policy.keep_firing_for,
         policy.backfill_older_than,
         book.load_muted(ledger, now),
+        last_data,
     )
     quiet = inhibited(findings)
     last = book.load_notified(ledger)

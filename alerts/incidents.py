@@ -56,13 +56,15 @@ def advance(
     keep_firing_for: timedelta = KEEP_FIRING_FOR,
     backfill_older_than: timedelta = BACKFILL_OLDER_THAN,
     muted: Sequence[Incident] = (),
+    last_data: datetime | None = None,
 ) -> list[Change]:
     """Compare what is open with what was found; one change for each open incident and each new finding.
 
     A new life of one of `muted`, resolved incidents that a person silenced or expects until later than now,
     begins as quiet as that was: what comes and goes must not wake who silenced it.
     `updated_at` is when an incident was last known not to be over. While the data is stale nothing but the
-    staleness itself resolves: vanished data is not recovery.
+    staleness itself resolves: vanished data is not recovery. Nor does anything that was last found after
+    `last_data`, when the newest call was made: nothing has shown since that it is over.
     """
     found = _by_fingerprint(findings)
     blind = any(is_stale(finding.rule) for finding in findings)
@@ -71,7 +73,7 @@ def advance(
     changes = [
         _still_found(incident, found[incident.fingerprint], now, backfill_older_than)
         if incident.fingerprint in found
-        else _not_found(incident, now, keep_firing_for, blind)
+        else _not_found(incident, now, keep_firing_for, blind, last_data)
         for incident in open_incidents
     ]
     new = (
@@ -193,11 +195,14 @@ def _is_at_least_as_bad(finding: Finding, incident: Incident) -> bool:
     return finding.excess_usd >= incident.excess_usd
 
 
-def _not_found(incident: Incident, now: datetime, keep_firing_for: timedelta, blind: bool) -> Change:
+def _not_found(
+    incident: Incident, now: datetime, keep_firing_for: timedelta, blind: bool, last_data: datetime | None
+) -> Change:
     # Without data nobody can say that it is over: the time that it must be gone begins when data is back.
     if blind and not is_stale(incident.rule):
         return Change(replace(_unmuted(incident, now), updated_at=now), ChangeKind.HELD)
-    if now - incident.updated_at < keep_firing_for:
+    unseen = last_data is not None and last_data <= incident.updated_at and not is_stale(incident.rule)
+    if unseen or now - incident.updated_at < keep_firing_for:
         return Change(_unmuted(incident, now), ChangeKind.HELD)
     resolved = replace(incident, state=IncidentState.RESOLVED, resolved_at=now, updated_at=now)
     return Change(resolved, ChangeKind.RESOLVED)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from analytics.budget import STALE_AFTER
 from analytics.counters import quarter
 from analytics.period import Period, naive
 from analytics.plan import Budget, Envelope
@@ -21,7 +22,8 @@ class Books:
     `rollup` reaches back 36 days where there are so many, `sizes` 8 days. `timed` is the part of the rollup
     whose times are the calls' own: only those, as in `sizes`, can say when something was unusual; None
     where that is all of it. `last_data` is when anything last came in. An excess below `floor_usd` is not
-    told. `windows_h` are the hours over which excess is measured.
+    told. `windows_h` are the hours over which excess is measured. `stale_after` is how old the last data may
+    be; `last_check` is the moment of the check before.
     """
 
     rollup: pl.DataFrame
@@ -34,6 +36,8 @@ class Books:
     floor_usd: Decimal = Decimal(1)
     windows_h: tuple[int, ...] = (1, 6, 24)
     timed: pl.DataFrame | None = None
+    stale_after: timedelta = STALE_AFTER
+    last_check: datetime | None = None
 
     @property
     def datable(self) -> pl.DataFrame:

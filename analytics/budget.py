@@ -68,9 +68,9 @@ class _Counter:
     tally: Tally
 
 
-def is_stale(last_data: datetime | None, now: datetime) -> bool:
+def is_stale(last_data: datetime | None, now: datetime, stale_after: timedelta = STALE_AFTER) -> bool:
     """Nothing has come in for so long that the books cannot be trusted to be complete."""
-    return last_data is None or now - last_data > STALE_AFTER
+    return last_data is None or now - last_data > stale_after
 
 
 def states(
@@ -79,6 +79,7 @@ def states(
     now: datetime,
     zone: ZoneInfo,
     last_data: datetime | None,
+    stale_after: timedelta = STALE_AFTER,
 ) -> pl.DataFrame:
     """One row per counter of the period that `now` lies in, as BUDGETS, in the order of the budgets.
 
@@ -86,7 +87,7 @@ def states(
     period and unit. `spent` is NULL where the data is stale and the period has no rows: no confident zero.
     Burn is spend over the last N hours ÷ what the limit allows for N hours, NULL where a period is shorter.
     """
-    stale = is_stale(last_data, now)
+    stale = is_stale(last_data, now, stale_after)
     past = rollup.filter(pl.col("bucket") < naive(now))
     rows = [_state(counter, now, zone, stale) for counter in _counters(past, budgets, now, zone)]
     return checked(pl.DataFrame(rows, schema=BUDGETS, orient="row"), BUDGETS, "budgets")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from analytics.books import Books
-from analytics.budget import STALE_AFTER, is_stale
+from analytics.budget import is_stale
 from ledger import units
 from ledger.figures import Finding, Scope, Severity
 
 
 def find(books: Books) -> list[Finding]:
-    """A ticket `collector_stale` when the last data is older than 26 hours, or there is none."""
-    if not is_stale(books.last_data, books.now):
+    """A ticket `collector_stale` when the last data is older than allowed, or there is none."""
+    if not is_stale(books.last_data, books.now, books.stale_after):
         return []
     since = books.last_data or books.now
     return [
@@ -35,4 +35,4 @@ def _summary(books: Books) -> str:
     if books.last_data is None:
         return "no data has come in yet"
     silence = units.duration(books.now - books.last_data)
-    return f"no data for {silence} (allowed: {units.duration(STALE_AFTER)})"
+    return f"no data for {silence} (allowed: {units.duration(books.stale_after)})"

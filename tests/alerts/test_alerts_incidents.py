@@ -134,6 +134,13 @@ def test_the_hold_begins_anew_when_data_is_back(opened, finding, noon):
     assert only(advance([held], [], back + 15 * MINUTE)).kind is ChangeKind.RESOLVED
 
 
+def test_without_a_newer_call_nothing_is_over(opened, noon):
+    later = noon + timedelta(hours=20)
+    silent = only(advance([opened], [], later, last_data=noon - MINUTE))
+    assert silent.kind is ChangeKind.HELD
+    assert only(advance([silent.incident], [], later, last_data=noon + MINUTE)).kind is ChangeKind.RESOLVED
+
+
 def test_staleness_itself_resolves(finding, noon):
     stale = only(advance([], [finding(rule="collector_stale", scope=Scope())], noon)).incident
     assert only(advance([stale], [], noon + 15 * MINUTE)).kind is ChangeKind.RESOLVED
