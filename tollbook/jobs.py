@@ -162,15 +162,14 @@ def check(
     is_replay = clock() - now > _REPLAY_FROM
     with visit() as ledger:
         books = _books(ledger, config, now)
-        before = queries.last_check(ledger)
     findings = tuple(finding for detect in DETECTORS.values() for finding in detect(books))
-    if is_replay and before is not None and now < before:
+    if is_replay and books.last_check is not None and now < books.last_check:
         return _looked(findings, now)
     policy = parts.policy(config)
     if clock() - now > policy.backfill_older_than:
         policy = only_to(policy, local_channels(config))
     with visit() as ledger:
-        evaluation = evaluate(ledger, findings, policy, now)
+        evaluation = evaluate(ledger, findings, policy, now, books.last_data)
         record_job(ledger, "check", now, clock())
     delivery = deliver(visit, channels, clock, worker=worker_name(), stopping=stopping)
     with visit() as ledger:
@@ -226,6 +225,8 @@ def _books(ledger: Ledger, config: Configuration, now: datetime) -> Books:
         last_data=queries.last_data(ledger, now),
         floor_usd=settings.anomaly.floor_usd,
         windows_h=settings.anomaly.windows_h,
+        stale_after=settings.anomaly.stale_after,
+        last_check=queries.last_check(ledger),
     )
 
 
@@ -281,7 +282,12 @@ def daily_of(ledger: Ledger, config: Configuration, day: date, now: datetime) ->
     versus = _day_before(day, clock)
     envelopes = variance.envelopes(sizes, parts.envelopes(settings))
     states = budget.states(
-        rollup, parts.budgets(settings), _still_on(whole, now), zone, queries.last_data(ledger, now)
+        rollup,
+        parts.budgets(settings),
+        _still_on(whole, now),
+        zone,
+        queries.last_data(ledger, now),
+        settings.anomaly.stale_after,
     )
     spent, earlier = spent_in(rollup, today), spent_in(rollup, before)
     changed = prompts.table(two_weeks, Period(whole.end - timedelta(days=7), today.end))

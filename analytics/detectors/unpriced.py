@@ -85,7 +85,10 @@ def _first(rows: pl.DataFrame) -> datetime | None:
 def _largest(rows: pl.DataFrame, dimension: str, count: str) -> list[str]:
     """The values with the most such requests, in words."""
     most = rows.group_by(dimension).agg(pl.col(count).sum()).sort(count, dimension, descending=[True, False])
-    return [f"{value or 'unknown'}: {number:,} requests" for value, number in most.head(_NAMED).iter_rows()]
+    return [
+        f"{value or 'unknown'}: {number:,} request{'' if number == 1 else 's'}"
+        for value, number in most.head(_NAMED).iter_rows()
+    ]
 
 
 def _finding(books: Books, gap: _Gap) -> Finding:

@@ -84,7 +84,8 @@ def test_a_runaway_says_why(books) -> None:
     (finding,) = found("dollar_excess", books(rows, sizes, windows_h=(1,)))
     assert finding.why == (
         "$20.10 where $0.10 is usual (median of the same hours)",
-        "acme / agent on gpt-x: +$20.00, 51.0× requests (1 → 51)",
+        "acme / agent on gpt-x: +$20.00, 51.0× requests (1 → 51) +$12.35,"
+        " input price $1,000.00 → $3,941.18 per million tokens +$7.65",
         "by factor, against the same hours a week before: volume of requests +$12.35, input price +$7.65",
         "new prompt version 7f3a99aa of agent since 09:00 UTC",
     )
@@ -287,3 +288,29 @@ def test_findings_are_the_same_whatever_the_order_of_rows(books) -> None:
         rollup=given.rollup.reverse(), sizes=given.sizes, now=NOW, zone=given.zone, floor_usd=given.floor_usd
     )
     assert found("dollar_excess", given) == found("dollar_excess", turned)
+
+
+def test_how_old_data_may_be_is_configured(books) -> None:
+    given = books(last_data=NOW - timedelta(hours=5), stale_after=timedelta(hours=4))
+    (finding,) = found("stale", given)
+    assert finding.summary == "no data for 5 h 00 min (allowed: 4 h 00 min)"
+
+
+def _daily_limit(books, last_check: datetime) -> list[Finding]:
+    """A day's budget of $5, passed by one call in the last quarter of an hour of yesterday."""
+    midnight = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
+    row = {"bucket": midnight - timedelta(minutes=15), "cost_usd": "6"}
+    limit = Budget("acme", "tenant", "acme", "day", hard=Decimal(5))
+    return found("budget", books([row], budgets=(limit,), last_check=last_check))
+
+
+def test_a_limit_passed_just_before_its_period_ended_is_still_found(books) -> None:
+    midnight = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
+    (finding,) = _daily_limit(books, midnight - timedelta(minutes=20))
+    assert finding.rule.startswith("budget_hard")
+    assert (finding.found_at, finding.window_end, finding.observed_usd) == (NOW, midnight, 6)
+
+
+def test_a_period_that_was_looked_at_after_its_end_is_left_alone(books) -> None:
+    midnight = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
+    assert _daily_limit(books, midnight) == []
