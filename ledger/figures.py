@@ -149,7 +149,8 @@ class DataHealth:
     `read`, `added`, `updated`, `duplicate`, `rejected` and `merged_identical` count records ingested since
     `ingested_since`; the rest describe the rows of the reported period. `late_*` arrived after the
     day they belong to had been reported. `drift_share` is (counted − reported) / reported input tokens
-    over exactly countable rows; `exact_share` the share of such rows that are equal.
+    over exactly countable rows; `exact_share` the share of such rows that are equal. Notifications that wait
+    to be sent are `undelivered`; nobody will hear those `given_up` since `ingested_since`.
     """
 
     ingested_since: datetime
@@ -178,6 +179,8 @@ class DataHealth:
     price_book: str
     price_book_date: date | None
     last_commit: datetime | None
+    undelivered: int = 0
+    given_up: int = 0
 
 
 def estimated_share(health: DataHealth) -> float | None:

@@ -212,6 +212,8 @@ def health(data: DataHealth, zone: ZoneInfo, style: Style) -> list[str]:
         f"token drift {units.share(data.drift_share, signed=True)}",
         f"prices of {units.day(data.price_book_date)}",
         f"last commit {units.instant(data.last_commit, zone)}",
+        *([f"alerts: {units.tokens(data.undelivered)} not delivered yet"] if data.undelivered else []),
+        *([f"alerts: {units.tokens(data.given_up)} given up"] if data.given_up else []),
     )
     return [style.bold("Data health"), *textwrap.wrap(", ".join(parts) + ".", style.width)]
 

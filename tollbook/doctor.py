@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from alerts import book
 from collector.sources import SourceError, discover
 from ledger import queries, units
 from ledger.prices import book_date, book_version
@@ -89,9 +90,20 @@ def _ledger(ledger: Ledger, now: datetime, config: Configuration) -> Iterator[Po
         )
     yield Point(Verdict.OK, "prices", f"{book_version()}, of {units.day(book_date(now))}")
     yield from _gaps(ledger, now, bool(config.settings.tiers))
+    yield from _notifications(ledger, now)
     rejected = int(str(ledger.rows("SELECT count(*) FROM rejects")[0][0]))
     if rejected:
         yield Point(Verdict.NOTE, "rejects", f"{_count(rejected, 'record')}: `tollbook rejects` lists them")
+
+
+def _notifications(ledger: Ledger, now: datetime) -> Iterator[Point]:
+    """Alerts on their way, and those of the last week that reached nobody."""
+    waiting, given_up = book.undelivered(ledger, now - timedelta(days=7))
+    if waiting:
+        yield Point(Verdict.NOTE, "notifications", f"{_count(waiting, 'message')} waiting to be sent")
+    if given_up:
+        lost = f"{_count(given_up, 'message')} given up in the last 7 days: check the channels"
+        yield Point(Verdict.FAIL, "notifications", lost)
 
 
 def _count(number: object, noun: str) -> str:

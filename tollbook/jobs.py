@@ -28,7 +28,7 @@ from analytics.plan import day_plan
 from collector.ingest import Summary, ingest
 from collector.sources import SourceError, discover
 from ledger import queries
-from ledger.figures import Finding, Incident, IncidentState
+from ledger.figures import DataHealth, Finding, Incident, IncidentState
 from ledger.prices import book_date, book_version
 from ledger.store import Ledger
 from reports.daily import Daily, render_html
@@ -313,9 +313,15 @@ def daily_of(ledger: Ledger, config: Configuration, day: date, now: datetime) ->
         envelopes=envelopes,
         budgets=states,
         incidents=_known_at(now, book.load_all(ledger, today.start)),
-        health=queries.health(ledger, today.start, today.end, now, book_version(), book_date(now)),
+        health=_health(ledger, today, now),
         prompt_changes=changed,
     )
+
+
+def _health(ledger: Ledger, today: Period, now: datetime) -> DataHealth:
+    waiting, given_up = book.undelivered(ledger, today.start)
+    found = queries.health(ledger, today.start, today.end, now, book_version(), book_date(now))
+    return replace(found, undelivered=waiting, given_up=given_up)
 
 
 def _day_before(day: date, clock: str | None) -> str:

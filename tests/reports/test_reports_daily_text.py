@@ -69,3 +69,9 @@ def test_a_name_cannot_drive_the_terminal(daily, make_breakdown):
         dataclasses.replace(daily, breakdowns=(hostile,), sentence="a\x1b[31mb"), 80, color=False
     )
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", text)
+
+
+def test_alerts_that_reached_nobody_are_in_the_health_line(daily):
+    health = dataclasses.replace(daily.health, undelivered=2, given_up=1)
+    text = " ".join(render_text(dataclasses.replace(daily, health=health), 90, color=False).split())
+    assert "alerts: 2 not delivered yet, alerts: 1 given up." in text

@@ -54,6 +54,22 @@ def test_gaps_are_named_with_their_size(booked: Path, place: Path):
     assert _texts(points, "rejects", Verdict.NOTE) == ["2 records: `tollbook rejects` lists them"]
 
 
+def test_alerts_that_reached_nobody_are_told(booked: Path, place: Path):
+    with store.open(place) as ledger:
+        for name, state in (("a", "failed"), ("b", "pending"), ("c", "given_up")):
+            ledger.execute(
+                "INSERT INTO notifications "
+                "VALUES (?, ?, 'hook', 'first', ?, '{}', ?, 1, ?, ?, NULL, NULL, NULL, '')",
+                [name, name, name, state, MORNING.replace(tzinfo=None), MORNING.replace(tzinfo=None)],
+            )
+    points = _examine(booked, place)
+    assert _texts(points, "notifications", Verdict.NOTE) == ["2 messages waiting to be sent"]
+    assert _texts(points, "notifications", Verdict.FAIL)[0].startswith("1 message given up")
+    with store.open(place) as ledger:
+        health = jobs.daily_of(ledger, load(booked / "tollbook.toml"), MORNING.date(), MORNING).health
+    assert (health.undelivered, health.given_up) == (2, 1)
+
+
 def test_old_data_is_noted(booked: Path, place: Path):
     texts = _texts(_examine(booked, place, datetime(2026, 10, 9, 7, tzinfo=UTC)), "data", Verdict.NOTE)
     assert texts == ["from 2026-10-05 to 2026-10-06, the newest call 2 d 7 h ago"]
