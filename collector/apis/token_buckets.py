@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from collector.apis.json_shapes import Json, compact, shown
 from ledger.types import Usage
@@ -76,12 +77,20 @@ def reported(usage: Json, buckets: Usage) -> Reported:
 
 def _plain(value: object, depth: int) -> object:
     if isinstance(value, str):
-        return value if _NAME.fullmatch(value) else "…"
+        return _name(value)
     if depth > _DEEPEST:
         return None
     if isinstance(value, dict):
-        return {_plain(key, depth): _plain(inner, depth + 1) for key, inner in value.items()}
+        return {
+            _name(key): inner if type(inner) is int else _plain(inner, depth + 1)
+            for key, inner in value.items()
+        }
     return [_plain(inner, depth + 1) for inner in value] if isinstance(value, list) else value
+
+
+@lru_cache(maxsize=1024)
+def _name(text: str) -> str:
+    return text if _NAME.fullmatch(text) else "…"
 
 
 def inclusive(
