@@ -26,7 +26,7 @@ SEGMENT_NAMES = {
     "unexplained": "input not visible in the log",
 }
 _MANIFOLD = 1.5
-_WORTH_NAMING = 0.2
+_WORTH_NAMING = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def _gone(moved: Moved) -> str:
 
 
 def _weighty(moved: Moved) -> list[tuple[Factor, float]]:
-    """The factors with more than a fifth of the cell's change, at least the one that drove it most."""
+    """The factors with more than 15 % of the cell's change, at least the one that drove it most."""
     change = float(moved.row["cost_usd"] - moved.row["before_cost_usd"])
     grouped = dict(moved.effects)
     # Within one cell more requests are more requests, be it by the fleet's volume or by its share of it.

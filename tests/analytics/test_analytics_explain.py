@@ -180,7 +180,7 @@ def test_more_traffic_says_how_many_times(rollup_frame) -> None:
     assert reasons(rollup) == ["3.1× requests (400 → 1,240)"]
 
 
-def test_every_factor_above_a_fifth_of_the_change_is_named_with_its_dollars(rollup_frame) -> None:
+def test_every_factor_of_weight_is_named_with_its_dollars(rollup_frame) -> None:
     # $1 → $4, both doubled: the requests and the prompt have half of the $3 each.
     rollup = rollup_frame(
         [
@@ -193,7 +193,7 @@ def test_every_factor_above_a_fifth_of_the_change_is_named_with_its_dollars(roll
     ]
 
 
-def test_a_factor_that_held_back_a_fifth_is_named_too(rollup_frame) -> None:
+def test_a_factor_of_weight_that_held_the_change_back_is_named_too(rollup_frame) -> None:
     # $1 → $3.50 at ten times the requests and 35 % of the prompt: the two share by the mean of both orders.
     # requests: 9 × (1 + 0.35) ÷ 2 = 6.075; prompt: −0.65 × (1 + 10) ÷ 2 = −3.575.
     rollup = rollup_frame(
