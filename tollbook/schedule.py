@@ -199,7 +199,7 @@ def unless_stopping(
     @contextmanager
     def visit() -> Iterator[Ledger]:
         with ExitStack() as stack:
-            yield _entered(stack, open_for, timing.monotonic() + wait_s, stopping)
+            yield _entered(stack, open_for, wait_s, stopping)
 
     return visit
 
@@ -207,18 +207,19 @@ def unless_stopping(
 def _entered(
     stack: ExitStack,
     open_for: Callable[[float], AbstractContextManager[Ledger]],
-    until: float,
+    wait_s: float,
     stopping: threading.Event,
 ) -> Ledger:
+    until = timing.monotonic() + wait_s
     while True:
         left = until - timing.monotonic()
         try:
             return stack.enter_context(open_for(min(_TURN_S, max(0.0, left))))
-        except LedgerHeldError:
+        except LedgerHeldError as error:
             if stopping.is_set():
                 raise StoppedError from None
             if left <= _TURN_S:
-                raise
+                raise LedgerHeldError(f"{error} (asked again and again for {wait_s:g} s)") from error
 
 
 def run(
