@@ -56,12 +56,7 @@ _POLICY: dict[str, _Control] = {
     "envelope": _COMPRESS,
     "prompt_change": _COMPRESS,
 }
-# An envelope is one finding whichever of its sides was left; its summary names the dearest.
-_SIDES: dict[str, _Control] = {
-    "the input envelope": _COMPRESS,
-    "the output envelope": _CAP,
-    "the cost envelope": _CHEAPER,
-}
+_BY_KIND = {control.kind: control for control in (_CAP, _COMPRESS, _CHEAPER, _APPROVE)}
 
 
 def propose(finding: Finding) -> Action | None:
@@ -77,9 +72,8 @@ def propose(finding: Finding) -> Action | None:
 
 
 def _control(finding: Finding) -> _Control | None:
-    if finding.rule == "envelope":
-        side = next((name for name in _SIDES if name in finding.summary), None)
-        return _SIDES[side] if side else _POLICY["envelope"]
+    if finding.control is not None:
+        return _BY_KIND[finding.control]
     fitting = [name for name in _POLICY if finding.rule.startswith(name)]
     return _POLICY[max(fitting, key=len)] if fitting else None
 

@@ -127,7 +127,7 @@ def _values(
         where.workflow,
         where.environment,
         _hashed(where.end_user, reading.key),
-        [{"key": name, "value": value} for name, value in sorted(request.tags.items())],
+        _tags(request, reading.rules),
         request.provider,
         request.model,
         where.model_tier,
@@ -165,6 +165,12 @@ def _values(
         request.temperature,
         request.reported_cost_usd,
     )
+
+
+def _tags(request: Request, rules: Rules) -> list[dict[str, str]]:
+    """The tags to keep: one that names the end user goes into the ledger as a keyed hash only."""
+    person = {path.removeprefix("tags.") for path in rules.end_user if path.startswith("tags.")}
+    return [{"key": key, "value": text} for key, text in sorted(request.tags.items()) if key not in person]
 
 
 def _naive(ts: datetime) -> datetime:

@@ -58,6 +58,7 @@ class Finding:
     `rule` and `scope` are its identity: the same finding at the next check has the same ones. Amounts are
     dollars of the window [window_start, window_end). `summary` is one sentence without the scope;
     `why` are further sentences, most important first. `since` is when it began, as far as known.
+    `control` is what would stop this one, where the rule alone does not say it.
     """
 
     rule: str
@@ -72,6 +73,7 @@ class Finding:
     excess_usd: Decimal | None
     summary: str
     why: tuple[str, ...] = ()
+    control: ControlKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,8 @@ class IncidentState(StrEnum):
 class Incident:
     """One life of a finding, as the ledger keeps it; times are aware UTC.
 
-    `fingerprint` is stable over rule and scope; `incident_id` is unique for each life.
-    `cost_usd` is the largest excess seen so far; `until` ends a silence or an expectation.
+    `fingerprint` is stable over rule and scope; `incident_id` is unique for each life. Amounts, words and
+    severity are those of its worst evaluation so far; `until` ends a silence or an expectation.
     """
 
     incident_id: str

@@ -259,15 +259,21 @@ def _replace(ledger: Ledger, request_ids: Sequence[str]) -> pl.DataFrame:
 
 
 def _post_rejects(ledger: Ledger, batch: Batch) -> int:
-    """Keep each bad record once; how many are new."""
+    """Keep each bad record once; how many are new, those aside that may yet come whole."""
     if batch.reads_on:
         ledger.execute(
             "DELETE FROM rejects WHERE source_file = ? AND reason IN (?, ?)",
             [batch.source_file, UNFINISHED, DAMAGED],
         )
-    if batch.rejects.is_empty():
+    passing = pl.col("reason").is_in([UNFINISHED, DAMAGED])
+    _keep_rejects(ledger, batch.rejects.filter(passing))
+    return _keep_rejects(ledger, batch.rejects.filter(~passing))
+
+
+def _keep_rejects(ledger: Ledger, rejects: pl.DataFrame) -> int:
+    if rejects.is_empty():
         return 0
-    with ledger.scanning("refused", batch.rejects.unique("record_digest", keep="first", maintain_order=True)):
+    with ledger.scanning("refused", rejects.unique("record_digest", keep="first", maintain_order=True)):
         return ledger.execute(
             "INSERT INTO rejects BY NAME SELECT * FROM refused "
             "WHERE record_digest NOT IN (SELECT record_digest FROM rejects)"

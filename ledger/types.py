@@ -128,6 +128,10 @@ class Prompt:
     hidden: tuple[str, ...] = ()
 
 
+# In Answer.hidden: a piece of the stream could not be read, so the answer may be longer than it shows.
+UNREAD_CHUNK = "unread_chunk"
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What the model returned: one text per choice, the tool calls, and how it stopped."""

@@ -14,10 +14,16 @@ from analytics.books import Books, sizes_within
 from analytics.plan import Envelope
 from analytics.variance import Direction
 from ledger import units
-from ledger.figures import Finding, Scope, Severity
+from ledger.figures import ControlKind, Finding, Scope, Severity
 
 _HOURS = 24
 _OUTSIDE_SHARE = 0.20
+# What brings a request back inside, by the side that it left.
+_CONTROLS = {
+    Direction.INPUT: ControlKind.COMPRESS_CONTEXT,
+    Direction.OUTPUT: ControlKind.CAP_OUTPUT,
+    Direction.COST: ControlKind.CHEAPER_TIER,
+}
 
 
 def find(books: Books) -> list[Finding]:
@@ -64,6 +70,7 @@ def _finding(
             f"{units.share(worst['outside_share'])} of requests outside the {worst['direction']} envelope"
             f" in the last {_HOURS} hours, {units.money(outside)} beyond {limits}"
         ),
+        control=_CONTROLS[Direction(worst["direction"])],
         why=(_why(worst), *(f"{side['direction']} too: {_why(side)}" for side in others)),
     )
 

@@ -10,7 +10,7 @@ from collector.counting import calibrated, openai_answer, openai_prompt, plain
 from collector.counting.tally import Tally
 from collector.segments import DEFAULT, Labelled, SegmentRules, label
 from collector.tokenizers import Tokenizer, tokenizer_for
-from ledger.types import Answer, Api, Count, CountMethod, Prompt, Request
+from ledger.types import UNREAD_CHUNK, Answer, Api, Count, CountMethod, Prompt, Request
 
 # Part of every remembered count: a change of any rule or constant under this package raises it.
 RULES_VERSION: Final = "2026-07.1"
@@ -35,8 +35,9 @@ FAMILIES: Mapping[Api, Family] = {
 }
 
 
-def _method(family: Family, tokenizer: Tokenizer, tally: Tally) -> CountMethod:
-    if tally.partial:
+def _method(request: Request, family: Family, tokenizer: Tokenizer, tally: Tally) -> CountMethod:
+    unread = request.answer is not None and UNREAD_CHUNK in request.answer.hidden
+    if tally.partial or unread:
         return CountMethod.PARTIAL
     if tally.estimated or not (family.exact and tokenizer.exact):
         return CountMethod.CALIBRATED
@@ -63,7 +64,7 @@ def count(request: Request, segment_rules: SegmentRules = DEFAULT) -> Count:
         family.fill(request, request.prompt, label(request.prompt, segment_rules), tally)
     segments = tally.segments()
     return Count(
-        method=CountMethod.NONE if request.prompt is None else _method(family, tokenizer, tally),
+        method=CountMethod.NONE if request.prompt is None else _method(request, family, tokenizer, tally),
         input_tokens=None if request.prompt is None else sum(tally.by_segment.values()),
         output_tokens=output_tokens,
         segments=segments,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from collector import apis
 from collector.apis.json_shapes import EMPTY, Json, mapping, sequence, shown
 from collector.decoding import decoded
-from ledger.types import Answer, Api, Prompt, Usage
+from ledger.types import UNREAD_CHUNK, Answer, Api, Prompt, Usage
 
 Body = Json | list[object]
 
@@ -132,7 +132,7 @@ def _answer(reader: apis.ApiReader, whole: Json, error: apis.ApiError | None, un
     found = reader.answer(whole)
     if error is not None and not has_content(found):
         return None
-    return replace(found, hidden=(*found.hidden, "unread_chunk")) if unread else found
+    return replace(found, hidden=(*found.hidden, UNREAD_CHUNK)) if unread else found
 
 
 def has_content(answer: Answer) -> bool:
