@@ -27,6 +27,8 @@ SEGMENT_NAMES = {
 }
 _MANIFOLD = 1.5
 _WORTH_NAMING = 0.15
+# A fourth factor makes a sentence that nobody reads to its end; the table beside it has them all.
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Moved:
 
 
 def reason(moved: Moved) -> str:
-    """Say in a few words what moved the cell: its birth, its end, or every factor of some weight.
+    """Say in a few words what moved the cell: its birth, its end, or its factors of some weight, three at most.
 
     Where several have weight each says its dollars, those that drove the change first.
     """
@@ -58,7 +60,7 @@ def reason(moved: Moved) -> str:
         return _born(moved)
     if row["requests"] == 0:
         return _gone(moved)
-    first, *others = _weighty(moved)
+    first, *others = _weighty(moved)[:_MOST_NAMED]
     if not others:
         return _WORDS[first[0]](moved)
     return ", ".join(
