@@ -51,7 +51,7 @@ class Moved:
 
 
 def reason(moved: Moved) -> str:
-    """Say in a few words what moved the cell: its birth, its end, or its factors of some weight, three at most.
+    """Say in a few words what moved the cell: its birth, its end, or up to three factors of some weight.
 
     Where several have weight each says its dollars, those that drove the change first.
     """
