@@ -198,9 +198,11 @@ def _is_at_least_as_bad(finding: Finding, incident: Incident) -> bool:
 def _not_found(
     incident: Incident, now: datetime, keep_firing_for: timedelta, blind: bool, last_data: datetime | None
 ) -> Change:
-    # Without data nobody can say that it is over: the time that it must be gone begins when data is back.
+    # Without data nobody can say that it is over. Where the newest call is known it decides when data is
+    # back; otherwise the time that it must be gone begins anew with every blind check.
     if blind and not is_stale(incident.rule):
-        return Change(replace(_unmuted(incident, now), updated_at=now), ChangeKind.HELD)
+        seen_at = now if last_data is None else incident.updated_at
+        return Change(replace(_unmuted(incident, now), updated_at=seen_at), ChangeKind.HELD)
     unseen = last_data is not None and last_data <= incident.updated_at and not is_stale(incident.rule)
     if unseen or now - incident.updated_at < keep_firing_for:
         return Change(_unmuted(incident, now), ChangeKind.HELD)

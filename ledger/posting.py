@@ -245,9 +245,10 @@ def _replace(ledger: Ledger, request_ids: Sequence[str]) -> pl.DataFrame:
     """Take rows out to be booked anew, and say what they were charged by: a booked price stays."""
     with ledger.scanning("replaced", pl.DataFrame({"request_id": list(request_ids)})):
         booked = ledger.frame(
-            "SELECT request_id::VARCHAR AS request_id, provider, model, tenant, service_tier, price_id "
-            "FROM requests "
-            "WHERE request_id IN (SELECT request_id::UUID FROM replaced) AND price_id IS NOT NULL"
+            "SELECT request_id::VARCHAR AS request_id, provider, model, tenant, service_tier, "
+            "ts::DATE AS day, price_id FROM requests "
+            "WHERE request_id IN (SELECT request_id::UUID FROM replaced) "
+            "AND cost_usd IS NOT NULL AND usage_source <> 'none' AND NOT ts_estimated"
         )
         ledger.execute("DELETE FROM requests WHERE request_id IN (SELECT request_id::UUID FROM replaced)")
     with ledger.scanning("booked", booked.select("price_id").unique()):

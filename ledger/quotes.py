@@ -44,6 +44,7 @@ HELD = pl.Schema(
     {
         "request_id": pl.String(),
         **dict.fromkeys(_KEY, pl.String()),
+        "day": pl.Date(),
         "price_id": pl.String(),
         "above": pl.Int64(),
         **{f"held_{meter}": pl.Int64() for meter in _METERS},
@@ -136,7 +137,7 @@ def held_terms(booked: pl.DataFrame, prices: pl.DataFrame) -> pl.DataFrame:
             }
             for above, by_meter in steps_of(terms)
         ]
-    schema = {name: dtype for name, dtype in HELD.items() if name not in ("request_id", *_KEY)}
+    schema = {name: dtype for name, dtype in HELD.items() if name not in ("request_id", "day", *_KEY)}
     flat = pl.DataFrame([row for rows in steps.values() for row in rows], schema=schema)
     return booked.join(flat, on="price_id", how="inner").select(HELD.names())
 
@@ -147,12 +148,12 @@ _RATE = ("meter", "above_input_tokens", "usd_per_million")
 def hold(quoted: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
     """Put the terms a call was booked at in the place of today's.
 
-    They hold while the call's provider, model, tenant and tier are the ones it was booked with: a record
-    that tells another tenant or model makes it another price.
+    They hold while the call's day, provider, model, tenant and tier are the ones it was booked with: a
+    record that tells another tenant or model makes it another price.
     """
     before = (
-        quoted.select("row", "request_id", *_KEY, "total_input")
-        .join(held, on=["request_id", *_KEY], how="inner", nulls_equal=True)
+        quoted.select("row", "request_id", *_KEY, "total_input", day=pl.col("ts").dt.date())
+        .join(held, on=["request_id", "day", *_KEY], how="inner", nulls_equal=True)
         .filter(pl.col("total_input").fill_null(0) > pl.col("above"))
         .sort("row", "above")
         .unique("row", keep="last", maintain_order=True)

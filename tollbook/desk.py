@@ -109,6 +109,14 @@ def moment(text: str, option: str) -> datetime:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
+def _past(text: str) -> datetime:
+    """The moment to act as at. What is written as of tomorrow would hold every check until then."""
+    found = moment(text, "--as-of")
+    if found > clock():
+        raise UsageError(f"--as-of {text!r} is in the future: the books can only be seen as of now or before")
+    return found
+
+
 _COMMON: Mapping[str, tuple[object, object]] = {
     "config": (
         Annotated[
@@ -207,7 +215,7 @@ def _nothing_before(
 def _desk(config: Path | None, ledger: Path | None, as_of: str | None, as_json: bool, quiet: bool) -> Desk:
     from tollbook.config import load
 
-    now = clock() if as_of is None else moment(as_of, "--as-of")
+    now = clock() if as_of is None else _past(as_of)
     configuration = load(config)
     place = ledger if ledger is not None else configuration.path(configuration.settings.ledger.path)
     return Desk(configuration, place, now, as_of is not None, as_json, quiet)

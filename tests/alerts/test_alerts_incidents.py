@@ -141,6 +141,13 @@ def test_without_a_newer_call_nothing_is_over(opened, noon):
     assert only(advance([silent.incident], [], later, last_data=noon + MINUTE)).kind is ChangeKind.RESOLVED
 
 
+def test_logs_that_come_once_a_day_do_not_hold_an_incident_for_ever(opened, finding, noon):
+    stale = finding(rule="collector_stale", scope=Scope())
+    delivered, newest = noon + timedelta(hours=24), noon + timedelta(hours=23)
+    held = advance([opened], [stale], delivered - MINUTE, last_data=noon - MINUTE)[0].incident
+    assert only(advance([held], [], delivered, last_data=newest)).kind is ChangeKind.RESOLVED
+
+
 def test_staleness_itself_resolves(finding, noon):
     stale = only(advance([], [finding(rule="collector_stale", scope=Scope())], noon)).incident
     assert only(advance([stale], [], noon + 15 * MINUTE)).kind is ChangeKind.RESOLVED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import polars as pl
@@ -11,7 +11,7 @@ import pytest
 
 from ledger import store
 from ledger.posting import REJECTS, Outcome, post
-from ledger.prices import Contract
+from ledger.prices import Contract, Meter
 
 NOW = datetime(2026, 10, 6, tzinfo=UTC)
 GATEWAY = {"id": "x", "source": "litellm", "tenant": "acme", "workflow": None, "latency_ms": 900}
@@ -216,3 +216,30 @@ def test_a_reject_seen_again_is_not_counted_again(ledger_path, records, batch):
         for _ in range(2):
             post(ledger, batch(records().clear(), bad), [], NOW)
         assert ledger.rows("SELECT sum(rejected) FROM ingest_runs") == [(1,)]
+
+
+def test_a_call_that_had_no_price_is_priced_when_the_contract_is_completed(ledger_path, records, batch):
+    house = {"model": "house", "provider": "own"}
+    half = Contract(model="house", usd_per_million={Meter.INPUT: Decimal(1)})
+    whole = Contract(model="house", usd_per_million={Meter.INPUT: Decimal(1), Meter.OUTPUT: Decimal(2)})
+    with store.open(ledger_path) as ledger:
+        post(ledger, batch(records(SPAN | house)), [half], NOW)
+        assert ledger.rows("SELECT cost_usd, unpriced_reason FROM requests") == [
+            (None, "no price for output")
+        ]
+        post(ledger, batch(records(GATEWAY | house)), [whole], NOW)
+        # The gateway's record tells the tenant too; 100 × $1 + 5 × $2 a million.
+        assert ledger.rows("SELECT cost_usd FROM requests") == [(Decimal("0.00011"),)]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_price_held_for_a_files_time_gives_way_to_the_calls_own(ledger_path, records, batch, first):
+    october = Contract(model="*", discount=Decimal("0.5"), since=date(2026, 10, 1))
+    tries = [
+        SPAN | {"ts": datetime(2026, 10, 5), "ts_estimated": True, "digest": "a"},
+        SPAN | {"ts": datetime(2026, 9, 1), "digest": "b"},
+    ]
+    with store.open(ledger_path) as ledger:
+        for row in (tries[first], tries[1 - first]):
+            post(ledger, batch(records(row)), [october], NOW)
+        assert ledger.rows("SELECT cost_usd FROM requests") == [(Decimal("0.000048"),)]
