@@ -56,11 +56,6 @@ def last_check(ledger: Ledger) -> datetime | None:
     )
 
 
-def requests_without_time(ledger: Ledger) -> int:
-    """Calls whose time is only their file's: they take no part in anomaly detection."""
-    return _int(ledger.rows("SELECT count(*) FROM requests WHERE ts_estimated")[0][0])
-
-
 def health(
     ledger: Ledger,
     start: datetime,

@@ -31,7 +31,8 @@ from ledger import queries
 from ledger.figures import DataHealth, Finding, Incident, IncidentState
 from ledger.prices import book_date, book_version
 from ledger.store import Ledger
-from reports.daily import Daily, render_html
+from reports.daily import Daily
+from reports.registry import REPORTS
 from tollbook import parts
 from tollbook.config import Configuration
 from tollbook.headlines import Facts, headlines, plan_of_all, spent_in, standing_of_day
@@ -247,7 +248,7 @@ def report_daily(config: Configuration, visit: Visit, day: date, out: Path, now:
     """Render a day's report to `out`/daily-YYYY-MM-DD.html and record that it was."""
     with visit() as ledger:
         daily = daily_of(ledger, config, day, now)
-    page = render_html(daily)
+    page = REPORTS["daily"].html(daily)
     path = out / f"daily-{day:%Y-%m-%d}.html"
     _write(path, page)
     digest = hashlib.sha256(page.encode()).hexdigest()[:16]

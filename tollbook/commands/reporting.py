@@ -46,13 +46,14 @@ def _day(text: str) -> date:
 def say_daily(desk: Desk, report: DailyReport, **more: object) -> None:
     """Print the report as text and where its page is."""
     from ledger.figures import IncidentState
-    from reports.daily import render_text
+    from reports.registry import REPORTS
     from tollbook import screen
 
     daily = report.daily
+    text = REPORTS["daily"].text(daily, screen.width(), screen.has_color())
     spent = next((figure.value_usd for figure in daily.headlines), None)
     desk.say(
-        f"{render_text(daily, screen.width(), screen.has_color())}\nReport: {report.path}",
+        f"{text}\nReport: {report.path}",
         report=str(report.path),
         day=str(daily.day),
         sentence=daily.sentence,
