@@ -32,7 +32,7 @@ lint: $(READY)  ## format, lint, types, import contracts, dependencies
 
 lock: $(READY)  ## resolve the dependencies anew into requirements.lock, with hashes
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m piptools compile --upgrade --generate-hashes \
-		--allow-unsafe --strip-extras --extra dev --no-emit-index-url --no-emit-find-links \
+		--allow-unsafe --strip-extras --all-extras --no-emit-index-url --no-emit-find-links \
 		--no-emit-trusted-host --quiet --output-file requirements.lock pyproject.toml
 
 wheel-test: $(READY)  ## the tests against the built wheel in a clean environment, the sources absent

@@ -139,7 +139,8 @@ def _known(now: _Drivers, before: _Drivers) -> tuple[_Drivers, _Drivers]:
 def _filled(side: _Drivers, other: _Drivers) -> _Drivers:
     def either(name: str) -> Floats:
         own: Floats = getattr(side, name)
-        return np.nan_to_num(np.where(np.isnan(own), getattr(other, name), own), nan=0.0)
+        either_side: Floats = np.nan_to_num(np.where(np.isnan(own), getattr(other, name), own), nan=0.0)
+        return either_side
 
     return _Drivers(*(either(name) for name in _Drivers.__slots__))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
-LATEST = 1
+LATEST = 2
 
 
 def steps(version: int) -> Iterator[tuple[int, str]]:

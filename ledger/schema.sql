@@ -1,4 +1,4 @@
--- The ledger, version 1. A change here needs a file in migrations/ that brings older ledgers to it.
+-- The ledger, version 2. A change here needs a file in migrations/ that brings older ledgers to it.
 -- Times are UTC TIMESTAMPs. Money is DECIMAL(18,12) a request; sums of it are DECIMAL(38,12).
 -- A NULL dimension is Unattributed, a NULL cost is unpriced, a NULL token count is unknown.
 
@@ -53,6 +53,9 @@ CREATE TABLE requests (
     counted_tool_call_tokens BIGINT,
     counted_segments BIGINT[],          -- in the order of the seg_ columns below
     count_method VARCHAR NOT NULL,
+    count_error DOUBLE,                 -- relative error to expect of counted_input_tokens
+    count_category VARCHAR,             -- what the call asks for: text, tools, json_schema, ...
+    context_chunk_tokens BIGINT[],      -- of each retrieved chunk in the prompt
     tokenizer VARCHAR,
     rules VARCHAR,
     -- the billed input by part of the prompt; sums to all input buckets together
@@ -106,7 +109,7 @@ CREATE TABLE record_parts AS
         input_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens,
         reasoning_tokens, audio_input_tokens, audio_output_tokens, usage_json,
         counted_input_tokens, counted_output_tokens, counted_answer_tokens, counted_tool_call_tokens,
-        counted_segments, count_method, tokenizer, rules, prompt_version, prompt_hash,
+        counted_segments, count_method, count_error, count_category, context_chunk_tokens, tokenizer, rules, prompt_version, prompt_hash,
         max_output_tokens, temperature, reported_cost_usd
     FROM requests WHERE false;
 

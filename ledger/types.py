@@ -35,6 +35,23 @@ class CountMethod(StrEnum):
     NONE = "none"
 
 
+class Category(StrEnum):
+    """What a call asks for, as far as it decides how well its prompt can be counted.
+
+    `tools` offers tools on a first turn, `tool_calls` has calls or results among its messages, `hosted` holds
+    what the log cannot show (hosted tools, files, audio, server-side history).
+    """
+
+    TEXT = "text"
+    TOOLS = "tools"
+    TOOL_CALLS = "tool_calls"
+    JSON_SCHEMA = "json_schema"
+    JSON_SCHEMA_TOOLS = "json_schema_tools"
+    IMAGES = "images"
+    HOSTED = "hosted"
+    OTHER = "other"
+
+
 class Api(StrEnum):
     """The wire API of a call: decides how bodies are read and how messages become tokens."""
 
@@ -239,7 +256,8 @@ class Count:
     `input_tokens` equals the sum of `segments`. `output_tokens` is visible output (answer + tool calls
     and their framing); reasoning that is not in the log is not in it. `rules` names the rule version and
     `tokenizer` the vocabulary, so that the same call counts the same again. `tool_tokens` is the share of
-    each tool's definition in `segments.tools`.
+    each tool's definition in `segments.tools`, `chunk_tokens` the tokens of each retrieved chunk. `error` is
+    the relative error to expect of `input_tokens`: 0.0 where exact, None where unknown.
     """
 
     method: CountMethod
@@ -251,6 +269,9 @@ class Count:
     tokenizer: str = ""
     rules: str = ""
     tool_tokens: tuple[tuple[str, int], ...] = ()
+    error: float | None = None
+    category: Category = Category.OTHER
+    chunk_tokens: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,7 @@
+-- How well each call could be counted, what it asked for, and the chunks its prompt was given.
+ALTER TABLE requests ADD COLUMN count_error DOUBLE;
+ALTER TABLE requests ADD COLUMN count_category VARCHAR;
+ALTER TABLE requests ADD COLUMN context_chunk_tokens BIGINT[];
+ALTER TABLE record_parts ADD COLUMN count_error DOUBLE;
+ALTER TABLE record_parts ADD COLUMN count_category VARCHAR;
+ALTER TABLE record_parts ADD COLUMN context_chunk_tokens BIGINT[];
