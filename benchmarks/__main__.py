@@ -74,7 +74,8 @@ def _row(figure: Figure) -> str:
     baseline = "" if figure.baseline is None else f"{figure.baseline:,.4g} ({figure.baseline_name})"
     ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}×"
     verdict = VERDICT[figure.met] if figure.aim else ""
-    return f"| {figure.name} | {figure.value:,.4g} {figure.unit} | {baseline} | {ratio} | {figure.aim} | {verdict} |"
+    value = f"{figure.value:,.4g} {figure.unit}"
+    return f"| {figure.name} | {value} | {baseline} | {ratio} | {figure.aim} | {verdict} |"
 
 
 def write_page(text: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured figure. `ratio` compares it with `baseline`, of the same run; `met` is None without an aim."""
+    """One figure; `ratio` compares it with the `baseline` of the same run, `met` is None without an aim."""
 
     name: str
     value: float
