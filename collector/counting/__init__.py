@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from collector.counting import calibrated, openai_answer, openai_prompt, plain
+from collector.counting.category import category
 from collector.counting.tally import Tally
 from collector.segments import DEFAULT, Labelled, SegmentRules, label
 from collector.tokenizers import Tokenizer, tokenizer_for
-from ledger.types import UNREAD_CHUNK, Answer, Api, Count, CountMethod, Prompt, Request
+from ledger.types import UNREAD_CHUNK, Answer, Api, Category, Count, CountMethod, Prompt, Request
 
 # Part of every remembered count: a change of any rule or constant under this package raises it.
 RULES_VERSION: Final = "2026-07.1"
@@ -73,4 +74,5 @@ def count(request: Request, segment_rules: SegmentRules = DEFAULT) -> Count:
         tokenizer=tokenizer.encoding,
         rules=RULES_VERSION,
         tool_tokens=tally.tool_tokens(),
+        category=Category.OTHER if request.prompt is None else category(request.prompt),
     )
