@@ -162,3 +162,9 @@ def count_text(encoding: str, text: str) -> int:
 def forget() -> None:
     """Empty the memory of counted texts (a benchmark's cold start)."""
     _memory.clear()
+
+
+def pieces(encoding: str, text: str) -> list[bytes]:
+    """Return a text's tokens as bytes; the caller keeps long runs of one class of characters out of it."""
+    vocabulary = _encoding(encoding)
+    return vocabulary.decode_tokens_bytes(vocabulary.encode_ordinary(text))

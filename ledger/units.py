@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 UNKNOWN = "–"
 MINUS = "−"
 _CENT = Decimal("0.01")
+_MILLIONTH = Decimal("0.000001")
 
 
 def money(usd: Decimal | None, *, signed: bool = False) -> str:
@@ -25,6 +26,19 @@ def money(usd: Decimal | None, *, signed: bool = False) -> str:
     if size < _CENT:
         return f"{'>' if usd < 0 else '<'} {sign}$0.01"
     return f"{sign}${size.quantize(_CENT, ROUND_HALF_EVEN):,}"
+
+
+def money_fine(usd: Decimal | None) -> str:
+    """US dollars of a single call: to the cent from a dollar on, below that to the millionth.
+
+    >>> money_fine(Decimal("12.3456")), money_fine(Decimal("0.00112")), money_fine(Decimal("0.0000001"))
+    ('$12.35', '$0.001120', '< $0.000001')
+    """
+    if usd is None or usd == 0 or abs(usd) >= 1:
+        return money(usd)
+    if abs(usd) < _MILLIONTH:
+        return f"{'>' if usd < 0 else '<'} {MINUS if usd < 0 else ''}$0.000001"
+    return f"{MINUS if usd < 0 else ''}${abs(usd).quantize(_MILLIONTH, ROUND_HALF_EVEN):f}"
 
 
 def money_exact(usd: Decimal | None) -> str:

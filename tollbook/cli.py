@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from tollbook.commands import incidents, intake, query, reporting, setup, watch
+from tollbook.commands import counting, incidents, intake, query, reporting, setup, watch
 from tollbook.desk import OK, USER, UsageError
 
 
@@ -44,6 +44,7 @@ def _assembled() -> typer.Typer:
     app.command("run")(watch.run)
     app.add_typer(_incidents(), name="incidents")
     app.add_typer(_rejects(), name="rejects")
+    app.command("count")(counting.count)
     app.command("sql")(query.sql)
     app.command("doctor")(setup.doctor)
     return app
