@@ -67,7 +67,10 @@ def _tools(found: Estimate) -> Iterator[str]:
 
 
 def _count_facts(found: Estimate) -> Iterator[tuple[str, str]]:
-    yield "count", f"{_METHODS[found.count.method]} ({found.count.tokenizer}, rules {found.count.rules})"
+    error = found.count.error
+    within = f", usually within {units.share(error)}" if error else ""
+    how = f"{found.count.tokenizer}, rules {found.count.rules}"
+    yield "count", f"{_METHODS[found.count.method]}{within} ({how})"
     if not found.knows_vocabulary:
         model = names.clean(found.draft.request.model or "")
         yield "", f"the vocabulary of {model} is not known here: counted with {found.count.tokenizer}"
@@ -173,6 +176,8 @@ def counted_fields(found: Estimate, name: str, written: Sequence[str]) -> dict[s
         "model": call.model,
         "provider": call.provider,
         "method": count.method,
+        "error": count.error,
+        "category": count.category,
         "tokenizer": count.tokenizer,
         "rules": count.rules,
         "unseen": list(found.draft.unseen),
