@@ -192,6 +192,14 @@ def _pieces(paths: Sequence[str], desk: _Desk) -> Iterator[_Piece]:
             yield _Piece(number, FileSummary(path, problem=problem))
 
 
+def batches(path: str, intake: Intake, now: datetime, key: bytes) -> Iterator[Batch]:
+    """What a source gives, read from the top and booked by nobody. Raises SourceError or OSError."""
+    desk = _Desk(intake, now, lambda _: None, key, {})
+    for _, batch, _ in _file_pieces(path, desk):
+        if batch is not None:
+            yield batch
+
+
 @dataclass(frozen=True, slots=True)
 class _File:
     """A file being read: its size before the first byte was taken, as what is written meanwhile is for

@@ -31,7 +31,7 @@ _SAMPLED_BYTES = 64 * 1024
 # A frame's bytes can unfold by 30,000: read in small pieces, a hostile file costs a quarter of a gigabyte.
 _ZSTD_PIECE = 8 * 1024
 _BOM = b"\xef\xbb\xbf"
-_LOG_SUFFIXES = (".jsonl", ".ndjson", ".json", ".log", ".gz", ".zst")
+LOG_SUFFIXES = (".jsonl", ".ndjson", ".json", ".log", ".gz", ".zst")
 
 
 # What reading compressed bytes raises where they are cut or wrong.
@@ -82,7 +82,7 @@ def _expand(pattern: str, base: Path) -> list[str]:
         return [STDIN]
     place = base / Path(pattern).expanduser()
     if place.is_dir():
-        inside = (path for path in place.rglob("*") if path.is_file() and path.suffix in _LOG_SUFFIXES)
+        inside = (path for path in place.rglob("*") if path.is_file() and path.suffix in LOG_SUFFIXES)
         return sorted(str(path) for path in inside if not path.name.startswith("."))
     if place.exists():
         return [str(place)]

@@ -5,3 +5,6 @@ ALTER TABLE requests ADD COLUMN context_chunk_tokens BIGINT[];
 ALTER TABLE record_parts ADD COLUMN count_error DOUBLE;
 ALTER TABLE record_parts ADD COLUMN count_category VARCHAR;
 ALTER TABLE record_parts ADD COLUMN context_chunk_tokens BIGINT[];
+
+-- What was booked of parts made elsewhere: a part by its name, a source by its manifest and its settings.
+CREATE TABLE loaded_parts (name VARCHAR NOT NULL, loaded_at TIMESTAMP NOT NULL);

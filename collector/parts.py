@@ -1,0 +1,302 @@
+"""Make the parts of one source: its rows by day, rejects and prompt versions as Parquet, and a manifest.
+
+What is made depends on the source's bytes and the settings only, its files are named by their content, and
+the manifest is written last: so it can be killed anywhere, run twice at once, and run again to do the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+
+import msgspec
+import polars as pl
+
+from collector import places
+from collector.counting import RULES_VERSION
+from collector.ingest import Intake, batches
+from collector.places import Place, Stamp
+from collector.sources import SourceError
+from ledger.frames import BUCKETS, RECORDS
+from ledger.posting import PROMPT_VERSIONS, REJECTS, Batch, SourcePosition
+
+LAYOUT = 1
+MANIFESTS = "manifests"
+# What differs from run to run is added when the parts are booked.
+ADDED = ("ingested_at", "source_file")
+_PART_ROWS = 200_000
+_READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One source to make parts of. Picklable; the key is not in it."""
+
+    source: str
+    place: str
+    intake: Intake
+    now: datetime
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartFile:
+    """One file of a source's parts; `tokens` are those billed where reported. `day` is of its rows."""
+
+    name: str
+    rows: int
+    size: int
+    sha256: str
+    day: date | None = None
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a source gave: `settings` is a digest of all that shapes rows, `digest` that of its bytes."""
+
+    layout: int
+    source: str
+    stamp: Stamp
+    digest: str
+    settings: str
+    rules: str
+    key_id: str
+    format: str
+    rows: int
+    rejected: int
+    parts: tuple[PartFile, ...]
+    rejects: PartFile
+    prompt_versions: PartFile
+    position: SourcePosition | None
+
+    @property
+    def files(self) -> tuple[PartFile, ...]:
+        """Every file of the source."""
+        return (*self.parts, self.rejects, self.prompt_versions)
+
+    @property
+    def name(self) -> str:
+        """Where it is kept: one a source and content."""
+        return f"{_shelf(self.source)}/{self.digest[:32]}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What became of an order: a manifest, `kept` where nothing had to be done, or the problem."""
+
+    source: str
+    manifest: Manifest | None = None
+    kept: bool = False
+    problem: str | None = None
+
+
+def settings_digest(intake: Intake, known_key: str) -> str:
+    """A name for all that shapes rows beside the source: layout, counting rules, intake and key."""
+    shaping = replace(intake, contracts=(), quarantine=None)
+    return hashlib.sha256(repr((LAYOUT, RULES_VERSION, known_key, shaping)).encode()).hexdigest()[:16]
+
+
+def make_parts(order: Order, key: bytes) -> Made:
+    """The unit of work of the cluster: a source's parts, made unless they are there whole already.
+
+    A source that cannot be read is told in the answer. Raises SourceError where the parts cannot be kept.
+    """
+    place = places.at(order.place)
+    try:
+        stamp = places.stamp_of(order.source)
+    except (OSError, SourceError) as error:
+        return Made(order.source, problem=_unreadable(order.source, error))
+    settings = settings_digest(order.intake, order.key_id)
+    known = [each for each in _manifests(place, order.source) if each.settings == settings]
+    for manifest in known:
+        if manifest.stamp == stamp and is_whole(place, manifest):
+            return Made(order.source, manifest, kept=True)
+    try:
+        with places.at_hand(order.source, stamp) as path:
+            return _make(order, key, place, path, stamp, settings, known)
+    except (OSError, SourceError) as error:
+        return Made(order.source, problem=_unreadable(order.source, error))
+
+
+def _unreadable(source: str, error: Exception) -> str:
+    if isinstance(error, SourceError):
+        return str(error)
+    reason = error.strerror if isinstance(error, OSError) else None
+    return f"cannot read {source}: {reason or error}"
+
+
+def _make(
+    order: Order,
+    key: bytes,
+    place: Place,
+    path: str,
+    stamp: Stamp,
+    settings: str,
+    known: Sequence[Manifest],
+) -> Made:
+    digest = _digest(path)
+    same = next((each for each in known if each.digest == digest and is_whole(place, each)), None)
+    if same is not None:
+        manifest = replace(same, stamp=stamp)
+    else:
+        manifest = _written(order, key, place, path, stamp, settings, digest)
+    place.keep(manifest.name, msgspec.json.format(msgspec.json.encode(manifest)))
+    return Made(order.source, manifest, kept=same is not None)
+
+
+def _written(
+    order: Order, key: bytes, place: Place, path: str, stamp: Stamp, settings: str, digest: str
+) -> Manifest:
+    writer = _Writer(place, f"{digest[:16]}-{settings[:8]}")
+    parts: list[PartFile] = []
+    rejects, versions = [REJECTS.to_frame()], [PROMPT_VERSIONS.to_frame()]
+    position, form = None, ""
+    waiting: list[pl.DataFrame] = []
+    for batch in batches(path, order.intake, order.now, key):
+        waiting.append(batch.records)
+        rejects.append(batch.rejects)
+        versions.append(batch.prompt_versions)
+        position, form = batch.source or position, batch.format
+        if sum(map(len, waiting)) >= _PART_ROWS:
+            parts += writer.days(pl.concat(waiting), len(parts))
+            waiting = []
+    parts += writer.days(pl.concat([RECORDS.to_frame(), *waiting]), len(parts))
+    refused = pl.concat(rejects)
+    return Manifest(
+        layout=LAYOUT,
+        source=order.source,
+        stamp=stamp,
+        digest=digest,
+        settings=settings,
+        rules=RULES_VERSION,
+        key_id=order.key_id,
+        format=form,
+        rows=sum(part.rows for part in parts),
+        rejected=len(refused),
+        parts=tuple(parts),
+        rejects=writer.file("rejects", refused.drop("source_file", "rejected_at")),
+        prompt_versions=writer.file("prompts", pl.concat(versions)),
+        position=None if position is None else replace(position, path=order.source),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Writes Parquet files whose names begin with the same stem."""
+
+    place: Place
+    stem: str
+
+    def days(self, records: pl.DataFrame, first: int) -> Iterator[PartFile]:
+        """One file a day of the records."""
+        dated = records.drop(*ADDED).with_columns(day=pl.col("ts").dt.date())
+        by_day = dated.partition_by("day", as_dict=True, include_key=False)
+        for number, (found,) in enumerate(sorted(by_day), first):
+            rows = by_day[(found,)]
+            tokens = int(rows.select(pl.sum_horizontal(pl.col(BUCKETS).sum())).item() or 0)
+            kept = self.file(f"rows/day={found}", rows, f"-{number:04d}")
+            yield replace(kept, day=found, tokens=tokens)
+
+    def file(self, folder: str, frame: pl.DataFrame, number: str = "") -> PartFile:
+        """One file, named by its content too: what another run made of it never stands in its place."""
+        out = io.BytesIO()
+        frame.write_parquet(out, compression="zstd")
+        content = out.getvalue()
+        sha256 = hashlib.sha256(content).hexdigest()
+        name = f"{folder}/{self.stem}{number}-{sha256[:12]}.parquet"
+        self.place.keep(name, content)
+        return PartFile(name, len(frame), len(content), sha256)
+
+
+def read_part(place: Place, part: PartFile) -> pl.DataFrame | None:
+    """A part's rows; None where the file is gone or is not what the manifest says."""
+    content = place.read(part.name)
+    if content is None or hashlib.sha256(content).hexdigest() != part.sha256:
+        return None
+    return pl.read_parquet(io.BytesIO(content))
+
+
+def is_whole(place: Place, manifest: Manifest) -> bool:
+    """Whether every file of a source is there as it was made."""
+    return all(_is_whole(place.read(part.name), part) for part in manifest.files)
+
+
+def _is_whole(content: bytes | None, part: PartFile) -> bool:
+    return content is not None and hashlib.sha256(content).hexdigest() == part.sha256
+
+
+def manifests(place: Place) -> list[Manifest]:
+    """Every manifest of a place, in the order in which the sources were written. Raises SourceError."""
+    found = [_decoded(place, name) for name in place.names(MANIFESTS)]
+    return sorted((each for each in found if each is not None), key=_age)
+
+
+def _age(manifest: Manifest) -> tuple[datetime, int, str]:
+    return manifest.stamp.modified_at, manifest.stamp.size, manifest.source
+
+
+def _manifests(place: Place, source: str) -> list[Manifest]:
+    """A source's manifests; one that another version wrote is made anew."""
+    found = [_parsed(place.read(name)) for name in place.names(_shelf(source))]
+    return [each for each in found if each is not None]
+
+
+def _shelf(source: str) -> str:
+    return f"{MANIFESTS}/{hashlib.sha256(source.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
+
+
+def _decoded(place: Place, name: str) -> Manifest | None:
+    content = place.read(name)
+    manifest = _parsed(content)
+    if manifest is None and content is not None:
+        raise SourceError(
+            f"the manifest {name} cannot be read (damaged, or written by another version of tollbook): "
+            f"delete it, and run `tollbook ingest --on` again to make it anew"
+        )
+    return manifest
+
+
+def _parsed(content: bytes | None) -> Manifest | None:
+    try:
+        found = msgspec.json.decode(content or b"", type=Manifest)
+    except msgspec.DecodeError:
+        return None
+    return found if found.layout == LAYOUT else None
+
+
+def _digest(path: str) -> str:
+    found = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while piece := file.read(_READ_BYTES):
+            found.update(piece)
+    return found.hexdigest()
+
+
+def batch_of(
+    manifest: Manifest,
+    records: Sequence[pl.DataFrame],
+    now: datetime,
+    rest: tuple[pl.DataFrame, pl.DataFrame] | None = None,
+) -> Batch:
+    """Rows of a source as a commit takes them; its rejects and prompt versions, `rest`, end it."""
+    at = pl.lit(now.replace(tzinfo=None), pl.Datetime("us"))
+    known = [at.alias("ingested_at"), pl.lit(manifest.source).alias("source_file")]
+    rejects, versions = rest or (REJECTS.to_frame(), PROMPT_VERSIONS.to_frame())
+    rows = [frame.with_columns(known).select(RECORDS.names()) for frame in records]
+    if rest is not None:
+        rejects = rejects.with_columns(known[1], at.alias("rejected_at")).select(REJECTS.names())
+    return Batch(
+        records=pl.concat([RECORDS.to_frame(), *rows]),
+        rejects=rejects,
+        prompt_versions=versions,
+        source=None if rest is None else manifest.position,
+        source_file=manifest.source,
+        format=manifest.format,
+        bytes=0 if rest is None else manifest.stamp.size,
+        reads_on=rest is not None,
+    )

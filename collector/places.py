@@ -1,0 +1,234 @@
+"""Folders and object stores by URL: list, read, and write files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import fnmatch
+import functools
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from collector.sources import LOG_SUFFIXES, SourceError, discover
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+_MARKS = "*?["
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What tells a changed file from the one read before without reading it: `etag` only in object stores."""
+
+    size: int
+    modified_at: datetime
+    etag: str | None = None
+
+
+class Place(Protocol):
+    """Where parts are kept. Names are relative, with `/` between folders."""
+
+    def names(self, under: str) -> list[str]:
+        """The files below a folder, sorted; none where there is no such folder."""
+
+    def read(self, name: str) -> bytes | None:
+        """A file's bytes, None where there is no such file. Raises SourceError where it cannot be read."""
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Write a file that readers see whole or not at all. Raises SourceError."""
+
+
+def is_url(path: str) -> bool:
+    """Whether a path names an object store."""
+    return "://" in path
+
+
+def at(place: str) -> Place:
+    """The folder or the object store that a path or URL names."""
+    return Bucket(place.rstrip("/")) if is_url(place) else Folder(Path(place).expanduser().resolve())
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder that every worker sees at the same path."""
+
+    root: Path
+
+    def names(self, under: str) -> list[str]:
+        """The files below a folder; drafts of files being written are left out."""
+        found = (path for path in (self.root / under).rglob("*") if not path.name.startswith("."))
+        return sorted(path.relative_to(self.root).as_posix() for path in found if path.is_file())
+
+    def read(self, name: str) -> bytes | None:
+        """A file's bytes."""
+        try:
+            return (self.root / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise SourceError(f"cannot read {self.root / name}: {error.strerror or error}") from error
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Write beside the file's place, then rename: a killed writer leaves a hidden draft at most."""
+        path = self.root / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+            with os.fdopen(descriptor, "wb") as out:
+                out.write(content)
+                out.flush()
+                os.fsync(out.fileno())
+            Path(draft).chmod(0o644)
+            Path(draft).replace(path)
+        except OSError as error:
+            raise SourceError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A prefix of an object store, where a put is whole or not at all by itself."""
+
+    url: str
+
+    def names(self, under: str) -> list[str]:
+        """The objects whose key begins with the folder."""
+        with _told(self.url):
+            return sorted(_below(self.url, name) for name, _ in _listed(f"{self.url}/{under.rstrip('/')}"))
+
+    def read(self, name: str) -> bytes | None:
+        """An object's bytes."""
+        import obstore
+
+        store, key = _opened(f"{self.url}/{name}")
+        with _told(f"{self.url}/{name}"):
+            try:
+                return bytes(obstore.get(store, key).bytes())
+            except FileNotFoundError:
+                return None
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Put an object."""
+        store, key = _opened(f"{self.url}/{name}")
+        import obstore
+
+        with _told(f"{self.url}/{name}"):
+            obstore.put(store, key, content)
+
+
+def find(patterns: list[str], base: Path) -> list[str]:
+    """Expand files, globs, folders and URLs of them. Raises SourceError for one that matches nothing."""
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        found |= dict.fromkeys(_objects(pattern) if is_url(pattern) else discover([pattern], base))
+    return list(found)
+
+
+def _objects(pattern: str) -> list[str]:
+    """The URLs of the log files that a URL names: the object itself, those below it, or a glob's."""
+    start = min((pattern.find(mark) for mark in _MARKS if mark in pattern), default=len(pattern))
+    prefix = pattern if start == len(pattern) else pattern[: pattern.rfind("/", 0, start)]
+    with _told(pattern):
+        found = [name for name, _ in _listed(prefix)]
+    if start < len(pattern):
+        chosen = [name for name in found if fnmatch.fnmatchcase(name, pattern)]
+    else:
+        chosen = [name for name in found if name.endswith(LOG_SUFFIXES)] or _itself(pattern)
+    if not chosen:
+        raise SourceError(f"nothing to read at {pattern!r}: no such object, prefix or match")
+    return sorted(chosen)
+
+
+def _itself(url: str) -> list[str]:
+    try:
+        stamp_of(url)
+    except FileNotFoundError:
+        return []
+    return [url]
+
+
+def stamp_of(path: str) -> Stamp:
+    """A source's size and age. Raises OSError, for a source that is not there FileNotFoundError."""
+    if not is_url(path):
+        found = Path(path).stat()
+        return Stamp(found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+    import obstore
+
+    store, key = _opened(path)
+    with _told(path):
+        meta = obstore.head(store, key)
+    return Stamp(meta["size"], meta["last_modified"], meta["e_tag"])
+
+
+@contextmanager
+def at_hand(path: str, stamp: Stamp) -> Iterator[str]:
+    """A local path of a source: itself, or a copy of an object with its age, gone afterwards."""
+    if not is_url(path):
+        yield path
+        return
+    import obstore
+
+    store, key = _opened(path)
+    with tempfile.TemporaryDirectory(prefix="tollbook-") as folder:
+        copy = Path(folder) / Path(key).name
+        with _told(path), copy.open("wb") as out:
+            for piece in obstore.get(store, key):
+                out.write(piece)
+        age = stamp.modified_at.timestamp()
+        os.utime(copy, (age, age))
+        yield str(copy)
+
+
+def _listed(url: str) -> Iterator[tuple[str, int]]:
+    """The URL and size of each object below one."""
+    import obstore
+
+    store, key = _opened(url)
+    root = _root(url)
+    for page in obstore.list(store, key or None):
+        yield from ((f"{root}/{meta['path']}", meta["size"]) for meta in page)
+
+
+def _below(url: str, name: str) -> str:
+    return name.removeprefix(f"{url}/")
+
+
+def _root(url: str) -> str:
+    """The part of a URL that names the store: its scheme and bucket."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}"
+
+
+def _opened(url: str) -> tuple[ObjectStore, str]:
+    """The store of an object, and the object's key in it."""
+    root = _root(url)
+    return _store(root), url.removeprefix(root).strip("/")
+
+
+@functools.cache
+def _store(root: str) -> ObjectStore:
+    try:
+        from obstore.store import from_url
+    except ModuleNotFoundError:
+        raise SourceError(
+            f"{root} is an object store, which needs the extra: pip install 'tollbook[objectstore]'"
+        ) from None
+    with _told(root):
+        return from_url(f"{root}/" if root.endswith("://") else root)
+
+
+@contextmanager
+def _told(url: str) -> Iterator[None]:
+    """Tell an object store's error in a line; that something is not there stays FileNotFoundError."""
+    from obstore.exceptions import BaseError
+
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (BaseError, OSError, ValueError) as error:
+        raise SourceError(f"cannot reach {url}: {str(error).splitlines()[0]}") from error
