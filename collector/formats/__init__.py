@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from collector.formats import litellm, pair, tollbook
+from collector.formats import helicone, litellm, openai, pair, portkey, tollbook, vertex
 from collector.formats.format import Format
 from ledger.types import Request
 
@@ -40,6 +40,30 @@ FORMATS: dict[str, Format] = {
         "LiteLLM's StandardLoggingPayload, of its S3, GCS or file logger",
         litellm.matches,
         _guarded(litellm.read, litellm.KEYS),
+    ),
+    "helicone": Format(
+        "helicone",
+        "Helicone's request rows, as its query API and exports give them",
+        helicone.matches,
+        _guarded(helicone.read, helicone.KEYS),
+    ),
+    "vertex": Format(
+        "vertex",
+        "Vertex AI's request-response log, a row of its BigQuery table a record",
+        vertex.matches,
+        _guarded(vertex.read, vertex.KEYS),
+    ),
+    "portkey": Format(
+        "portkey",
+        "Portkey's metric export: counts and costs, no text",
+        portkey.matches,
+        _guarded(portkey.read, portkey.KEYS),
+    ),
+    "openai": Format(
+        "openai",
+        "OpenAI's response objects: stored completions, or the SDK's model_dump_json()",
+        openai.matches,
+        _guarded(openai.read, openai.KEYS),
     ),
     "pair": Format(
         "pair",

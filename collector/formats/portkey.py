@@ -1,0 +1,89 @@
+"""Portkey's metric export: counts and costs of calls, without their text."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from collector import apis
+from collector.apis import token_buckets
+from collector.apis.json_shapes import Json, mapping, number, sequence, text
+from collector.formats import attributes, fields, times
+from ledger.types import Api, Request, Status, Usage
+
+KEYS = ("ai_org", "ai_model", "req_units", "res_units")
+_HITS = frozenset({"hit", "semantic hit", "semantic_hit"})
+
+
+def matches(record: Json) -> bool:
+    """Tell an exported row by Portkey's words for tokens and models."""
+    return all(key in record for key in KEYS)
+
+
+def read(record: Json) -> Request:
+    """Read one row; raises ValueError naming the field and value that cannot be booked."""
+    usage = _usage(record)
+    http_status = _status_code(record)
+    failed = (http_status or 0) >= 400 or record.get("is_success") in (0, False)
+    tags = _tags(record)
+    model = fields.text_field(record, "ai_model")
+    return Request(
+        api=Api.OTHER,
+        model=model,
+        provider=_provider(record, model),
+        call_id=fields.text_field(record, "id"),
+        cache_hit=text(record.get("cache_status")).lower() in _HITS,
+        ts=times.moment(record.get("created_at"), "created_at"),
+        latency_ms=times.milliseconds(record.get("response_time")),
+        status=Status.ERROR if failed else Status.OK,
+        http_status=http_status,
+        attributes=_attributes(record, tags),
+        tags=attributes.stored(tags),
+        end_user=fields.first_text(record, "_user"),
+        usage=usage[0] if usage else None,
+        usage_json=usage[1] if usage else None,
+        reported_cost_usd=_cost(record),
+    )
+
+
+def _provider(record: Json, model: str | None) -> str | None:
+    said = text(record.get("ai_org"))
+    return apis.named(said) if fields.is_name(said) else apis.provider(None, Api.OTHER, model)
+
+
+def _status_code(record: Json) -> int | None:
+    found = number(record.get("response_status_code"))
+    return fields.whole_or_none(found, least=100, most=599)
+
+
+def _usage(record: Json) -> token_buckets.Reported | None:
+    """Read the units; how many of them a cache served is not in the export."""
+    found = {"req_units": record.get("req_units"), "res_units": record.get("res_units")}
+    buckets = Usage(
+        input_tokens=token_buckets.tokens(found, "req_units"),
+        output_tokens=token_buckets.tokens(found, "res_units"),
+    )
+    if not (buckets.input_tokens or buckets.output_tokens):
+        return None
+    return token_buckets.reported(found, buckets)
+
+
+def _tags(record: Json) -> dict[str, str]:
+    """Read the metadata, exported as two lists: the keys and their values."""
+    metadata = mapping(record.get("metadata"))
+    keys, values = sequence(metadata.get("key")), sequence(metadata.get("value"))
+    return attributes.tags(
+        {key: value for key, value in zip(keys, values, strict=False) if isinstance(key, str)}
+    )
+
+
+def _attributes(record: Json, tags: dict[str, str]) -> dict[str, str]:
+    named = {key: text(record.get(f"_{key}")) for key in ("environment", "organisation")}
+    said = {key: value for key, value in named.items() if value}
+    metadata = {f"metadata.{key}": value for key, value in tags.items()}
+    return attributes.join(metadata, attributes.as_attributes(tags), said, attributes.flatten(record))
+
+
+def _cost(record: Json) -> Decimal | None:
+    """Read the cost where the row says that it is in dollars."""
+    in_dollars = text(record.get("cost_currency")).upper() == "USD"
+    return fields.usd_or_none(record.get("cost")) if in_dollars else None
