@@ -31,6 +31,9 @@ class SegmentRules:
 
 DEFAULT = SegmentRules()
 
+# Names of text parts that an API itself says are retrieved: Anthropic's blocks of these types.
+RETRIEVED = frozenset({"document", "search_result"})
+
 
 @dataclass(frozen=True, slots=True)
 class Slice:
@@ -77,9 +80,22 @@ def _segment(message: Message, before_last_turn: bool, rules: SegmentRules) -> s
         return "history"
     if message.role in _TOOL or not _asks(message):
         return "tool_results"
-    if message.name is not None and message.name.lower() in rules.context_names:
-        return "context"
-    return "user"
+    return "context" if _is_named_context(message, rules) else "user"
+
+
+def _is_named_context(message: Message, rules: SegmentRules) -> bool:
+    return message.name is not None and message.name.lower() in rules.context_names
+
+
+def _turn_start(messages: tuple[Message, ...], rules: SegmentRules) -> int:
+    """Where the last turn begins: what is named as context belongs to the question beside it."""
+    others = [index for index, message in enumerate(messages) if not _is_named_context(message, rules)]
+    if len(others) == len(messages):
+        return last_turn(messages)
+    start = others[last_turn(tuple(messages[index] for index in others))] if others else 0
+    while start and _is_named_context(messages[start - 1], rules):
+        start -= 1
+    return start
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +139,8 @@ def _context_end(text: str, opened: re.Match[str], unclosed: set[str]) -> int | 
     return closed.end()
 
 
-def _context_spans(text: str, opening: re.Pattern[str]) -> Iterator[tuple[int, int]]:
-    position = 0
+def marked_spans(text: str, opening: re.Pattern[str], position: int = 0) -> Iterator[tuple[int, int]]:
+    """Where each block begins and ends that the pattern opens; its group `tag` names what closes it."""
     # Remembering a tag without its end keeps a text of a million unclosed tags linear.
     unclosed: set[str] = set()
     while opened := opening.search(text, position):
@@ -142,7 +158,7 @@ def split_context(text: str, rules: SegmentRules = DEFAULT) -> tuple[Slice, ...]
         return (Slice("user", text),)
     slices: list[Slice] = []
     position = 0
-    for start, end in _context_spans(text, markers.opening):
+    for start, end in marked_spans(text, markers.opening):
         if start > position:
             slices.append(Slice("user", text[position:start]))
         slices.append(Slice("context", text[start:end]))
@@ -155,15 +171,19 @@ def split_context(text: str, rules: SegmentRules = DEFAULT) -> tuple[Slice, ...]
 def _slices(parts: tuple[Part, ...], segment: str, rules: SegmentRules) -> tuple[Slice, ...]:
     if segment != "user" and len(parts) == 1 and parts[0].kind is PartKind.TEXT:
         return (Slice(segment, parts[0].text),)
-    texts = [part.text for part in parts if part.kind is PartKind.TEXT]
+    texts = [part for part in parts if part.kind is PartKind.TEXT]
     if segment != "user":
-        return tuple(Slice(segment, text) for text in texts)
-    return tuple(piece for text in texts for piece in split_context(text, rules))
+        return tuple(Slice(segment, part.text) for part in texts)
+    return tuple(piece for part in texts for piece in _of_user(part, rules))
+
+
+def _of_user(part: Part, rules: SegmentRules) -> tuple[Slice, ...]:
+    return (Slice("context", part.text),) if part.name in RETRIEVED else split_context(part.text, rules)
 
 
 def label(prompt: Prompt, rules: SegmentRules = DEFAULT) -> tuple[Labelled, ...]:
     """Say of every message which segment it belongs to, in the prompt's order."""
-    start = last_turn(prompt.messages)
+    start = _turn_start(prompt.messages, rules)
     labelled = []
     for index, message in enumerate(prompt.messages):
         segment = _segment(message, index < start, rules)

@@ -78,14 +78,23 @@ def _media(block: Json, kind: str) -> Iterator[Part]:
     source = mapping(block.get("source"))
     if kind == "image":
         yield image(source.get("data"))
-    elif kind == "document" and source.get("type") == "text":
-        yield Part(PartKind.TEXT, text(source.get("data")))
-    elif kind == "document" and source.get("type") == "content":
-        yield from _parts(source.get("content"))
+    elif kind == "document" and source.get("type") in ("text", "content"):
+        yield from _retrieved(kind, source.get("data") or source.get("content"), block, "title", "context")
+    elif kind == "search_result":
+        yield from _retrieved(kind, block.get("content"), block, "source", "title")
     elif kind == "document":
         yield Part(PartKind.FILE, name=text_or_none(block.get("title")))
     else:
         yield Part(PartKind.OPAQUE, name=kind or None)
+
+
+def _retrieved(kind: str, content: object, block: Json, *heads: str) -> Iterator[Part]:
+    """Yield a document as one text under its kind's name, what heads it first; then what is not text."""
+    parts = _parts(content)
+    written = [text(block.get(head)) for head in heads]
+    written += [part.text for part in parts if part.kind is PartKind.TEXT]
+    yield Part(PartKind.TEXT, "\n".join(filter(None, written)), name=kind)
+    yield from (part for part in parts if part.kind is not PartKind.TEXT)
 
 
 def _call(block: Json) -> Part:

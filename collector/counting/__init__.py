@@ -9,8 +9,9 @@ from typing import Final
 from collector.counting import calibrated, openai_answer, openai_prompt, plain
 from collector.counting.category import category
 from collector.counting.tally import Tally
+from collector.retrieved import chunk_texts
 from collector.segments import DEFAULT, Labelled, SegmentRules, label
-from collector.tokenizers import Tokenizer, tokenizer_for
+from collector.tokenizers import Tokenizer, count_text, tokenizer_for
 from ledger.types import UNREAD_CHUNK, Answer, Api, Category, Count, CountMethod, Prompt, Request
 
 # Part of every remembered count: a change of any rule or constant under this package raises it.
@@ -61,8 +62,11 @@ def count(request: Request, segment_rules: SegmentRules = DEFAULT) -> Count:
     tokenizer = tokenizer_for(request.model)
     tally = Tally(tokenizer.encoding)
     output_tokens, text_tokens, call_tokens = _output(family, request, Tally(tokenizer.encoding))
+    chunks: tuple[int, ...] = ()
     if request.prompt is not None:
-        family.fill(request, request.prompt, label(request.prompt, segment_rules), tally)
+        labelled = label(request.prompt, segment_rules)
+        family.fill(request, request.prompt, labelled, tally)
+        chunks = tuple(count_text(tokenizer.encoding, text) for text in chunk_texts(labelled))
     segments = tally.segments()
     return Count(
         method=CountMethod.NONE if request.prompt is None else _method(request, family, tokenizer, tally),
@@ -74,5 +78,6 @@ def count(request: Request, segment_rules: SegmentRules = DEFAULT) -> Count:
         tokenizer=tokenizer.encoding,
         rules=RULES_VERSION,
         tool_tokens=tally.tool_tokens(),
+        chunk_tokens=chunks,
         category=Category.OTHER if request.prompt is None else category(request.prompt),
     )
