@@ -7,24 +7,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 
-import msgspec
 import polars as pl
 
 from collector.apis.token_buckets import ABSURD_TOKENS
 from collector.attribution import Dimensions, Rules, attribute
 from collector.counting import count
 from collector.identity import request_id
+from collector.prompt_hashes import prompt_hash, prompt_version
 from collector.segments import SegmentRules
 from ledger.frames import RECORDS
 from ledger.keys import keyed
 from ledger.posting import PROMPT_VERSIONS
-from ledger.types import SEGMENTS, Count, CountMethod, Prompt, Request, Usage
+from ledger.types import SEGMENTS, Count, CountMethod, Request, Usage
 
 # A day of grace: clocks of other machines and zones, not a forecast.
 GRACE = timedelta(days=1)
 AHEAD = "the time of the call, {:%Y-%m-%d %H:%M} UTC, is in the future"
-_SYSTEM_ROLES = ("system", "developer")
-_VERSION_BYTES = 6
 _parts = attrgetter(*SEGMENTS)
 # What a column holds; a log that says more is broken.
 _MOST = 2**63 - 1
@@ -72,7 +70,7 @@ def row(request: Request, record_digest: bytes, line: int, reading: Reading) -> 
         raise ValueError("no time in the record: give one for all such records with --assume-time")
     counted = _checked_count(count(request, reading.segment_rules))
     where = attribute(reading.rules, request)
-    version = _version(request.prompt, reading.key)
+    version = None if request.prompt is None else prompt_version(request.prompt, reading.key)
     values = _values(request, record_digest, line, reading, counted, where, ts, own_ts is None, version)
     seen = None if version is None else _seen(version, where.workflow, ts, counted)
     return Row(values, seen)
@@ -163,7 +161,7 @@ def _values(
         counted.tokenizer or None,
         counted.rules or None,
         version,
-        None if request.prompt is None else keyed(reading.key, _written(request.prompt)).hex(),
+        None if request.prompt is None else prompt_hash(request.prompt, reading.key),
         _output_limit(request),
         request.temperature,
         request.reported_cost_usd,
@@ -182,28 +180,6 @@ def _naive(ts: datetime) -> datetime:
 
 def _hashed(person: str | None, key: bytes) -> str | None:
     return None if person is None else keyed(key, person.encode("utf-8", "replace")).hex()
-
-
-def _version(prompt: Prompt | None, key: bytes) -> str | None:
-    """A keyed hash of what a deploy fixes: system text, tools and output schema."""
-    if prompt is None:
-        return None
-    system = [message for message in prompt.messages if message.role in _SYSTEM_ROLES]
-    if not (system or prompt.tools or prompt.output_schema):
-        return None
-    fixed = (system, prompt.tools, prompt.output_schema)
-    return keyed(key, _written(fixed), _VERSION_BYTES).hex()
-
-
-def _written(value: object) -> bytes:
-    """The same bytes for the same content, to be hashed."""
-    try:
-        return msgspec.json.encode(value)
-    except (OverflowError, UnicodeEncodeError):
-        # Whole numbers past 64 bits and lone surrogates, which only the slower writer takes.
-        return repr(value).encode("utf-8", "surrogatepass")
-    except RecursionError:
-        raise ValueError("the record is nested too deeply to be read") from None
 
 
 def _seen(version: str, workflow: str | None, ts: datetime, counted: Count) -> PromptVersion:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from ledger.types import Message, Part, PartKind, Prompt
@@ -45,11 +45,15 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A message, the segment of its calls, results and token inputs, and its text cut by segment."""
+    """A message, the segment of its calls, results and token inputs, and its text cut by segment.
+
+    `memo` is that of the message under this label.
+    """
 
     message: Message
     segment: str
     slices: tuple[Slice, ...]
+    memo: dict[object, object] = field(init=False, default_factory=dict, compare=False, repr=False)
 
 
 _SYSTEM = frozenset({"system", "developer"})
@@ -184,8 +188,23 @@ def _of_user(part: Part, rules: SegmentRules) -> tuple[Slice, ...]:
 def label(prompt: Prompt, rules: SegmentRules = DEFAULT) -> tuple[Labelled, ...]:
     """Say of every message which segment it belongs to, in the prompt's order."""
     start = _turn_start(prompt.messages, rules)
-    labelled = []
-    for index, message in enumerate(prompt.messages):
-        segment = _segment(message, index < start, rules)
-        labelled.append(Labelled(message, segment, _slices(message.parts, segment, rules)))
-    return tuple(labelled)
+    before = [_labelled(message, True, rules) for message in prompt.messages[:start]]
+    return (*before, *(_labelled(message, False, rules) for message in prompt.messages[start:]))
+
+
+def _labelled(message: Message, before_last_turn: bool, rules: SegmentRules) -> Labelled:
+    known = message.memo.get(before_last_turn)
+    if isinstance(known, _Kept) and known.rules is rules:
+        return known.labelled
+    segment = _segment(message, before_last_turn, rules)
+    labelled = Labelled(message, segment, _slices(message.parts, segment, rules))
+    message.memo[before_last_turn] = _Kept(rules, labelled)
+    return labelled
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What a message was labelled as by these rules."""
+
+    rules: SegmentRules
+    labelled: Labelled

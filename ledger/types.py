@@ -99,11 +99,16 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a prompt; `role` as logged (system, developer, user, assistant, tool, prompt, input)."""
+    """One message of a prompt; `role` as logged (system, developer, user, assistant, tool, prompt, input).
+
+    `memo` is no part of its value: whoever works something out of the message keeps it there, since logs
+    say most messages many times and the same object then stands in many prompts.
+    """
 
     role: str
     parts: tuple[Part, ...]
     name: str | None = None
+    memo: dict[object, object] = field(init=False, default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +116,15 @@ class Tool:
     """One tool offered to the model.
 
     `schema` is the parsed JSON Schema of its arguments, key order as logged. `hosted` marks tools the
-    provider runs itself (web search, code interpreter, MCP): their definition is not visible.
+    provider runs itself (web search, code interpreter, MCP): their definition is not visible. `memo` is
+    that of Message.
     """
 
     name: str
     description: str = ""
     schema: Mapping[str, object] = field(default_factory=dict)
     hosted: bool = False
+    memo: dict[object, object] = field(init=False, default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from collector.apis import reader, token_buckets
 from collector.apis.json_shapes import (
@@ -17,6 +16,8 @@ from collector.apis.json_shapes import (
     text_or_none,
 )
 from collector.apis.media import image
+from collector.apis.tool_names import answered
+from collector.pieces import remembered
 from ledger.types import Answer, Message, OutputSchema, Part, PartKind, Prompt, Tool, Usage
 
 _DELTAS = {
@@ -28,30 +29,25 @@ _DELTAS = {
 
 def prompt(body: Json) -> Prompt:
     """Read system text, messages, tools and output schema."""
-    system = _parts(body.get("system"))
-    first = (Message("system", system),) if system else ()
+    first = _system(body["system"]) if body.get("system") else ()
     return Prompt(
-        messages=first + tuple(_messages(body)),
-        tools=tuple(_tool(definition) for definition in mappings(body.get("tools"))),
+        messages=first + answered(tuple(map(_message, mappings(body.get("messages"))))),
+        tools=_tools(body["tools"]) if body.get("tools") else (),
         tool_choice=_tool_choice(mapping(body.get("tool_choice"))),
         output_schema=_output_schema(body),
         hidden=tuple(key for key in ("mcp_servers", "container") if body.get(key)),
     )
 
 
-def _messages(body: Json) -> Iterator[Message]:
-    """Yield the messages; a tool's result takes the name of the call it answers."""
-    called: dict[str, str] = {}
-    for message in mappings(body.get("messages")):
-        parts = _parts(message.get("content"))
-        called.update({part.call_id: part.name for part in parts if part.call_id and part.name})
-        yield Message(text(message.get("role")) or "user", tuple(_named(part, called) for part in parts))
+@remembered
+def _system(given: object) -> tuple[Message, ...]:
+    parts = _parts(given)
+    return (Message("system", parts),) if parts else ()
 
 
-def _named(part: Part, called: dict[str, str]) -> Part:
-    if part.kind is PartKind.TOOL_RESULT and part.call_id in called:
-        return replace(part, name=called[part.call_id])
-    return part
+@remembered
+def _message(message: Json) -> Message:
+    return Message(text(message.get("role")) or "user", _parts(message.get("content")))
 
 
 def _parts(content: object) -> tuple[Part, ...]:
@@ -109,6 +105,11 @@ def _result(block: Json) -> Iterator[Part]:
     written = "".join(part.text for part in parts if part.kind is PartKind.TEXT)
     yield Part(PartKind.TOOL_RESULT, written, call_id=text_or_none(block.get("tool_use_id")))
     yield from (part for part in parts if part.kind is not PartKind.TEXT)
+
+
+@remembered
+def _tools(given: object) -> tuple[Tool, ...]:
+    return tuple(_tool(definition) for definition in mappings(given))
 
 
 def _tool(definition: Json) -> Tool:

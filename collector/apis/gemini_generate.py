@@ -17,6 +17,7 @@ from collector.apis.json_shapes import (
     text_or_none,
 )
 from collector.apis.media import image
+from collector.pieces import remembered
 from ledger.types import Answer, Message, OutputSchema, Part, PartKind, Prompt, Tool, Usage
 
 
@@ -28,11 +29,10 @@ def _either(body: Json, camel: str, snake: str) -> object:
 
 def prompt(body: Json) -> Prompt:
     """Read system instruction, contents, tools and response schema; cached content is named in `hidden`."""
-    system = _content_parts(_either(body, "systemInstruction", "system_instruction"))
-    first = (Message("system", system),) if system else ()
     return Prompt(
-        messages=first + tuple(_messages(body.get("contents"))),
-        tools=tuple(tool for entry in mappings(body.get("tools")) for tool in _tools(entry)),
+        messages=_system(_either(body, "systemInstruction", "system_instruction"))
+        + _messages(body.get("contents")),
+        tools=_every_tool(body["tools"]) if body.get("tools") else (),
         tool_choice=_tool_choice(mapping(_either(body, "toolConfig", "tool_config"))),
         output_schema=_output_schema(_generation(body)),
         hidden=("cached_content",) if _either(body, "cachedContent", "cached_content") else (),
@@ -43,10 +43,20 @@ def _generation(body: Json) -> Json:
     return mapping(_either(body, "generationConfig", "generation_config"))
 
 
-def _messages(contents: object) -> Iterator[Message]:
+@remembered
+def _system(given: object) -> tuple[Message, ...]:
+    parts = _content_parts(given)
+    return (Message("system", parts),) if parts else ()
+
+
+def _messages(contents: object) -> tuple[Message, ...]:
     listed = contents if isinstance(contents, list) else [contents] if contents else []
-    for content in listed:
-        yield Message(text(mapping(content).get("role")) or "user", _content_parts(content))
+    return tuple(map(_message, listed))
+
+
+@remembered
+def _message(content: object) -> Message:
+    return Message(text(mapping(content).get("role")) or "user", _content_parts(content))
 
 
 def _content_parts(content: object) -> tuple[Part, ...]:
@@ -95,6 +105,11 @@ def _media(part: Json) -> Part:
     if source:
         return Part(PartKind.FILE)
     return Part(PartKind.OPAQUE, name=next((key for key in part if key != "thoughtSignature"), None))
+
+
+@remembered
+def _every_tool(given: object) -> tuple[Tool, ...]:
+    return tuple(tool for entry in mappings(given) for tool in _tools(entry))
 
 
 def _tools(entry: Json) -> Iterator[Tool]:

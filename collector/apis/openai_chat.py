@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from collector.apis import openai_shapes, token_buckets
 from collector.apis.json_shapes import Json, mapping, mappings, position, text, text_or_none
+from collector.apis.tool_names import answered
+from collector.pieces import remembered
 from ledger.types import Answer, Message, Part, PartKind, Prompt, Tool
 
 request_facts = openai_shapes.request_facts
@@ -15,7 +17,7 @@ response_facts = openai_shapes.response_facts
 def prompt(body: Json) -> Prompt:
     """Read the messages, tools and output schema of a request."""
     return Prompt(
-        messages=tuple(_messages(body)),
+        messages=answered(tuple(map(_message, mappings(body.get("messages"))))),
         tools=openai_shapes.tools(body) + _search_tool(body),
         tool_choice=openai_shapes.tool_choice(body.get("tool_choice") or body.get("function_call")),
         output_schema=openai_shapes.output_schema(mapping(body.get("response_format"))),
@@ -27,34 +29,15 @@ def _search_tool(body: Json) -> tuple[Tool, ...]:
     return (Tool("web_search", hosted=True),) if isinstance(body.get("web_search_options"), dict) else ()
 
 
-# Most of a log is messages of one text, said again with every turn: they are told by their keys alone.
-_PLAIN = frozenset({"role", "content"})
-_SPEAKERS = frozenset({"system", "developer", "user", "assistant"})
-
-
-def _messages(body: Json) -> Iterator[Message]:
-    """Yield the messages; a tool's result takes the name of the call it answers."""
-    called: dict[str, str] = {}
-    for message in mappings(body.get("messages")):
-        role = text(message.get("role")) or "user"
-        content = message.get("content")
-        if isinstance(content, str) and role in _SPEAKERS and message.keys() <= _PLAIN:
-            yield Message(role, (Part(PartKind.TEXT, content),))
-            continue
-        calls = tuple(tool_calls(message))
-        called.update({call.call_id: call.name for call in calls if call.call_id and call.name})
-        if role in ("tool", "function"):
-            yield _result_message(message, role, called)
-        else:
-            parts = openai_shapes.content_parts(content)
-            yield Message(role, parts + _spoken(message) + calls, text_or_none(message.get("name")))
-
-
-def _result_message(message: Json, role: str, called: dict[str, str]) -> Message:
-    call_id = text_or_none(message.get("tool_call_id"))
-    own_name = text_or_none(message.get("name"))
-    name = own_name or called.get(call_id or "")
-    return Message(role, openai_shapes.tool_result(message.get("content"), name, call_id), own_name)
+@remembered
+def _message(message: Json) -> Message:
+    role = text(message.get("role")) or "user"
+    name = text_or_none(message.get("name"))
+    if role in ("tool", "function"):
+        call_id = text_or_none(message.get("tool_call_id"))
+        return Message(role, openai_shapes.tool_result(message.get("content"), name, call_id), name)
+    parts = openai_shapes.content_parts(message.get("content"))
+    return Message(role, parts + _spoken(message) + tuple(tool_calls(message)), name)
 
 
 def _spoken(message: Json) -> tuple[Part, ...]:

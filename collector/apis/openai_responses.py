@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from collector.apis import openai_shapes, reader, token_buckets
 from collector.apis.json_shapes import Json, mapping, mappings, position, text, text_or_none
+from collector.apis.tool_names import answered
+from collector.pieces import remembered
 from ledger.types import Answer, Message, Part, PartKind, Prompt
 
 _CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
@@ -19,9 +21,9 @@ request_facts = openai_shapes.request_facts
 def prompt(body: Json) -> Prompt:
     """Read instructions, input items, tools and output schema; server-side history is named in `hidden`."""
     instructions = text_or_none(body.get("instructions"))
-    system = (Message("system", (Part(PartKind.TEXT, instructions),)),) if instructions else ()
+    system = (_item({"role": "system", "content": instructions}),) if instructions else ()
     return Prompt(
-        messages=system + tuple(_input(body.get("input"))),
+        messages=system + _input(body.get("input")),
         tools=openai_shapes.tools(body),
         tool_choice=openai_shapes.tool_choice(body.get("tool_choice")),
         output_schema=openai_shapes.output_schema(mapping(mapping(body.get("text")).get("format"))),
@@ -29,26 +31,20 @@ def prompt(body: Json) -> Prompt:
     )
 
 
-def _input(given: object) -> Iterator[Message]:
+def _input(given: object) -> tuple[Message, ...]:
     if isinstance(given, str):
-        yield Message("user", (Part(PartKind.TEXT, given),))
-    called: dict[str, str] = {}
-    for item in mappings(given):
-        call_id, name = text_or_none(item.get("call_id")), text_or_none(item.get("name"))
-        if call_id and name:
-            called[call_id] = name
-        yield _item(item, called)
+        return (_item({"role": "user", "content": given}),)
+    return answered(tuple(map(_item, mappings(given))))
 
 
-def _item(item: Json, called: dict[str, str]) -> Message:
+@remembered
+def _item(item: Json) -> Message:
     kind = text(item.get("type"))
     if kind in _CALLS:
         return Message("assistant", (_call(item, kind),))
     if kind in _OUTPUTS:
         call_id = text_or_none(item.get("call_id"))
-        return Message(
-            "tool", openai_shapes.tool_result(item.get("output"), called.get(call_id or ""), call_id)
-        )
+        return Message("tool", openai_shapes.tool_result(item.get("output"), None, call_id))
     if kind == "reasoning":
         return Message("assistant", (Part(PartKind.REASONING, _summary(item)),))
     if kind in ("", "message"):

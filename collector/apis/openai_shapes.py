@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from collector.apis import reader, token_buckets
 from collector.apis.json_shapes import Json, compact, mapping, mappings, number, text, text_or_none
 from collector.apis.media import image
+from collector.pieces import remembered
 from ledger.types import OutputSchema, Part, PartKind, Tool
 
 _TEXT_TYPES = frozenset({"text", "input_text", "output_text", "summary_text", "reasoning_text"})
@@ -89,8 +90,18 @@ def tool(definition: Json) -> Tool:
 
 def tools(body: Json) -> tuple[Tool, ...]:
     """Read `tools`, and the `functions` of older requests."""
-    listed = tuple(tool(definition) for definition in mappings(body.get("tools")))
-    return listed or tuple(function_tool(definition) for definition in mappings(body.get("functions")))
+    listed = _listed(body["tools"]) if body.get("tools") else ()
+    return listed or (_functions(body["functions"]) if body.get("functions") else ())
+
+
+@remembered
+def _listed(given: object) -> tuple[Tool, ...]:
+    return tuple(tool(definition) for definition in mappings(given))
+
+
+@remembered
+def _functions(given: object) -> tuple[Tool, ...]:
+    return tuple(function_tool(definition) for definition in mappings(given))
 
 
 def tool_choice(choice: object) -> str | None:

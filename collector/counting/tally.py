@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from collector.segments import Labelled, Slice
 from collector.tokenizers import measure
 from ledger.shares import apportion
 from ledger.types import SEGMENTS, PartKind, Segments
+
+
+@dataclass(frozen=True, slots=True)
+class _Laid:
+    """The tokens of a joined text and what each of its slices takes of them."""
+
+    tokens: int
+    shares: tuple[tuple[str, int], ...]
+    exact: bool
+
+
+def _laid(slices: Sequence[Slice], encoding: str) -> _Laid:
+    tally = Tally(encoding)
+    tokens = tally.n("".join(piece.text for piece in slices)) if slices else 0
+    tally.spread(slices, tokens)
+    shares = tuple((segment, share) for segment, share in tally.by_segment.items() if share)
+    return _Laid(tokens, shares, exact=not tally.partial)
 
 
 class Tally:
@@ -49,14 +67,13 @@ class Tally:
 
     def text(self, labelled: Labelled) -> int:
         """Count a message's joined text onto its segments and return the count."""
-        slices = labelled.slices
-        if len(slices) == 1:
-            tokens = self.n(slices[0].text)
-            self.put(slices[0].segment, tokens)
-            return tokens
-        tokens = self.n("".join(piece.text for piece in slices)) if slices else 0
-        self.spread(slices, tokens)
-        return tokens
+        known = labelled.memo.get(self.encoding)
+        if not isinstance(known, _Laid):
+            known = labelled.memo[self.encoding] = _laid(labelled.slices, self.encoding)
+        for segment, share in known.shares:
+            self.by_segment[segment] += share
+        self.partial = self.partial or not known.exact
+        return known.tokens
 
     def uncountable(self, labelled: Labelled) -> None:
         """Note the parts of a message whose tokens no text shows."""
