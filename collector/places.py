@@ -6,7 +6,7 @@ import fnmatch
 import functools
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -120,7 +120,7 @@ class Bucket:
             obstore.put(store, key, content)
 
 
-def find(patterns: list[str], base: Path) -> list[str]:
+def find(patterns: Sequence[str], base: Path) -> list[str]:
     """Expand files, globs, folders and URLs of them. Raises SourceError for one that matches nothing."""
     found: dict[str, None] = {}
     for pattern in patterns:

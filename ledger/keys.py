@@ -21,12 +21,23 @@ def load(ledger: Path, *, create: bool) -> bytes:
 
     With `create`, a missing file beside the ledger is made with mode 0600.
     """
+    if key := from_environment():
+        return key
+    file = ledger.with_suffix(".key")
+    if create:
+        _make(file)
+    return _read(file, ledger)
+
+
+def from_environment() -> bytes | None:
+    """The key from TOLLBOOK_KEY or from the file TOLLBOOK_KEY_FILE names, None where neither is set."""
     if text := os.environ.get("TOLLBOOK_KEY"):
         return _parsed(text, "TOLLBOOK_KEY")
     named = os.environ.get("TOLLBOOK_KEY_FILE")
-    file = Path(named) if named else ledger.with_suffix(".key")
-    if create and not named:
-        _make(file)
+    return _read(Path(named), Path("the ledger")) if named else None
+
+
+def _read(file: Path, ledger: Path) -> bytes:
     try:
         return _parsed(file.read_text(encoding="ascii"), str(file))
     except FileNotFoundError as error:

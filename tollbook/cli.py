@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from tollbook.commands import counting, incidents, intake, query, reporting, setup, watch
+from tollbook.commands import cluster, counting, incidents, intake, query, reporting, setup, watch
 from tollbook.desk import OK, USER, UsageError
 
 
@@ -39,6 +39,7 @@ def _assembled() -> typer.Typer:
     app.callback()(_root)
     app.command("init")(setup.init)
     app.command("ingest")(intake.ingest)
+    app.command("load-parts")(cluster.load_parts)
     app.add_typer(_reports(), name="report")
     app.command("check")(watch.check)
     app.command("run")(watch.run)

@@ -17,6 +17,8 @@ from reports import names
 
 if TYPE_CHECKING:
     from collector.ingest import Summary
+    from collector.part_loading import Loaded
+    from collector.parts import Made
     from tollbook.doctor import Point
     from tollbook.jobs import Check
 
@@ -131,6 +133,33 @@ def acted(incident: Incident, zone: tzinfo) -> str:
     ending = f" until {units.instant(incident.until, zone)} ({zone})" if muted else ""
     what = names.clean(f"{incident.scope.title()}, {incident.summary}")
     return f"{incident.incident_id} {incident.state}{ending}: {what}"
+
+
+def parts_made(done: Sequence[Made], place: str, seconds: float) -> str:
+    """What a cluster made of sources, and what to do with it."""
+    whole = [made.manifest for made in done if made.manifest]
+    kept = sum(made.kept for made in done)
+    size = sum(part.size for manifest in whole for part in manifest.files)
+    files = sum(len(manifest.parts) for manifest in whole)
+    return (
+        f"{_count(len(whole) - kept, 'source')} made into parts, {kept:,} as before: "
+        f"{sum(manifest.rows for manifest in whole):,} records, "
+        f"{units.size(sum(manifest.stamp.size for manifest in whole))}, {seconds:.1f} s\n"
+        f"{_count(files, 'part')}, {units.size(size)}, "
+        f"{_count(sum(manifest.rejected for manifest in whole), 'record')} rejected\n"
+        f"`tollbook load-parts {place}` books them"
+    )
+
+
+def parts_loaded(loaded: Loaded) -> str:
+    """What loading parts did."""
+    total = loaded.outcome
+    return (
+        f"{_count(loaded.sources, 'source')} booked, {loaded.known:,} known already: "
+        f"{total.read:,} records, {_count(loaded.parts, 'part')}, {loaded.seconds:.1f} s\n"
+        f"{_count(total.added, 'call')} added, {total.updated:,} completed by a later record, "
+        f"{total.duplicate:,} known already, {_count(total.rejected, 'record')} rejected"
+    )
 
 
 def rejects(frame: pl.DataFrame) -> str:

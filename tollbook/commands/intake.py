@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tollbook.commands.cluster import make_parts
 from tollbook.desk import USER, Desk, UsageError, at_desk, at_group_desk, moment
 
 if TYPE_CHECKING:
@@ -30,12 +31,22 @@ def ingest(
         Path | None,
         typer.Option("--quarantine", help="Keep the text of records rejected from standard input here."),
     ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option("--on", help="Make parts on a cluster: local, local:N or dask://HOST:PORT."),
+    ] = None,
+    place: Annotated[
+        str | None, typer.Option("--parts", help="With --on: the folder or URL that keeps the parts.")
+    ] = None,
 ) -> None:
     """Read logs into the ledger."""
     from tollbook import parts
 
     _check_format(form)
     time = None if assume_time is None else moment(assume_time, "--assume-time")
+    if on is not None or place is not None:
+        make_parts(desk, paths or [], parts.intake(desk.config, form, time), on, place)
+        return
     if paths:
         summary = _read_paths(desk, paths, parts.intake(desk.config, form, time, quarantine))
     elif form != "auto" or time is not None or quarantine is not None:

@@ -1,0 +1,52 @@
+"""Logs go through a cluster and its parts into the ledger by two commands."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+def test_parts_of_the_declared_sources_are_made_and_booked_by_two_commands(tollbook, folder):
+    pytest.importorskip("distributed")
+    made = tollbook("ingest", "--on", "local:1", "--parts", "parts", "--json")
+    assert made.code == 0, made.err
+    found = json.loads(made.out)
+    assert (found["sources"], found["made"], found["kept"], found["problems"]) == (1, 1, 0, [])
+    loaded = tollbook("load-parts", "parts", "--json")
+    assert loaded.code == 0, loaded.err
+    assert json.loads(loaded.out)["read"] == found["rows"] + found["rejected"]
+    assert json.loads(tollbook("ingest", "--json").out)["unchanged"] == 1
+    again = tollbook("load-parts", "parts")
+    assert again.out.startswith("0 sources booked, 1 known already: 0 records")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--on", "local"), "--on and --parts go together"),
+        (("--parts", "parts"), "--on and --parts go together"),
+        (("--on", "spark://here", "--parts", "parts"), "--on 'spark://here' names no cluster"),
+        (("--on", "local", "--parts", "parts", "-"), "a cluster cannot read standard input"),
+        (("--on", "local", "--parts", "parts", "nowhere/*.jsonl"), "nothing to read at 'nowhere/*.jsonl'"),
+    ],
+)
+def test_mistakes_with_clusters_are_sentences(tollbook, options, said):
+    pytest.importorskip("distributed")
+    done = tollbook("ingest", *options)
+    assert done.code == 2
+    assert said in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_place_without_parts_is_a_sentence(tollbook, folder):
+    done = tollbook("load-parts", str(folder))
+    assert done.code == 2
+    assert "no manifests at" in done.err
+
+
+def test_an_object_store_that_cannot_be_reached_is_a_sentence(tollbook):
+    pytest.importorskip("obstore")
+    done = tollbook("load-parts", "nostore://bucket/parts")
+    assert done.code == 2
+    assert "cannot reach nostore://bucket" in done.err

@@ -1,0 +1,131 @@
+"""`tollbook ingest --on` makes parts of logs on a cluster; `tollbook load-parts` books them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tollbook.desk import USER, Desk, UsageError, at_desk
+
+if TYPE_CHECKING:
+    from collector.ingest import Intake
+    from collector.part_loading import Loaded
+    from collector.parts import Made, Order
+
+_TOTALS = ("read", "added", "updated", "duplicate", "rejected", "merged_identical")
+
+
+def make_parts(desk: Desk, paths: Sequence[str], intake: Intake, on: str | None, parts: str | None) -> None:
+    """Make parts of paths, or of every [[source]] where there are none, on a cluster."""
+    if on is None or parts is None:
+        raise UsageError("--on and --parts go together: where to run, and where to keep the parts")
+    try:
+        from collector import cluster
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"--on needs the extra: pip install 'tollbook[distributed]' (there is no {error.name})"
+        ) from None
+    from tollbook import progress
+
+    where = cluster.target(on)
+    with desk.visit() as ledger:
+        key = ledger.key
+    orders = _orders(desk, paths, intake, _absolute(parts), key)
+    started = time.perf_counter()
+    with progress.bar([order.source for order in orders], shown=not desk.quiet) as advance:
+        done = cluster.make_all(orders, where, key, _teller(advance))
+    _say_made(desk, done, parts, time.perf_counter() - started)
+
+
+def _teller(advance: Callable[[int], None]) -> Callable[[Made], None]:
+    def tell(made: Made) -> None:
+        advance(made.manifest.stamp.size if made.manifest else 0)
+
+    return tell
+
+
+def _absolute(parts: str) -> str:
+    """The same place for a worker in another folder."""
+    return parts if "://" in parts else str(Path(parts).expanduser().resolve())
+
+
+def _orders(desk: Desk, paths: Sequence[str], intake: Intake, place: str, key: bytes) -> list[Order]:
+    from collector import places
+    from collector.parts import Order
+    from collector.sources import STDIN
+    from ledger.keys import key_id
+    from tollbook import parts
+
+    if STDIN in paths:
+        raise UsageError("a cluster cannot read standard input: leave out --on, or give files")
+    if paths:
+        found = [(path, intake) for path in places.find(paths, Path.cwd())]
+    else:
+        found = [
+            (path, parts.intake(desk.config, source.format))
+            for source in desk.config.settings.source
+            for path in places.find([source.path], desk.config.base)
+        ]
+    return [Order(path, place, replace(each, contracts=()), desk.now, key_id(key)) for path, each in found]
+
+
+def _say_made(desk: Desk, done: Sequence[Made], place: str, seconds: float) -> None:
+    from tollbook import screen
+
+    problems = [made.problem for made in done if made.problem]
+    desk.say(screen.parts_made(done, place, seconds), **_made_fields(done, seconds), problems=problems)
+    for problem in problems:
+        desk.warn(problem)
+    if problems:
+        raise typer.Exit(USER)
+
+
+def _made_fields(done: Sequence[Made], seconds: float) -> dict[str, object]:
+    whole = [made.manifest for made in done if made.manifest]
+    return {
+        "sources": len(done),
+        "made": sum(made.manifest is not None and not made.kept for made in done),
+        "kept": sum(made.kept for made in done),
+        "rows": sum(manifest.rows for manifest in whole),
+        "rejected": sum(manifest.rejected for manifest in whole),
+        "bytes": sum(manifest.stamp.size for manifest in whole),
+        "parts": sum(len(manifest.parts) for manifest in whole),
+        "parts_bytes": sum(part.size for manifest in whole for part in manifest.files),
+        "seconds": round(seconds, 3),
+    }
+
+
+@at_desk
+def load_parts(
+    desk: Desk,
+    place: Annotated[str, typer.Argument(help="The folder or URL that `ingest --on` was given as --parts.")],
+) -> None:
+    """Book parts that a cluster made."""
+    from collector import part_loading
+    from tollbook import jobs, parts, screen
+
+    jobs.record_configuration(desk.config, desk.visit, desk.now)
+    contracts = parts.contracts(desk.config.settings)
+    loaded = part_loading.load_parts(place, desk.visit, contracts, desk.now)
+    desk.say(screen.parts_loaded(loaded), **_loaded_fields(loaded))
+    for problem in loaded.problems:
+        desk.warn(problem)
+    if loaded.problems:
+        raise typer.Exit(USER)
+
+
+def _loaded_fields(loaded: Loaded) -> dict[str, object]:
+    return {
+        **{name: getattr(loaded.outcome, name) for name in _TOTALS},
+        "sources": loaded.sources,
+        "known": loaded.known,
+        "parts": loaded.parts,
+        "bytes": loaded.size,
+        "seconds": round(loaded.seconds, 3),
+        "problems": list(loaded.problems),
+    }
