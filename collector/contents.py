@@ -48,10 +48,15 @@ def where_to_start(
     return _FRESH if sources.is_compressed(path) else known
 
 
-def read_contents(path: str, stream: IO[bytes], start: SourcePosition, wanted: str) -> Contents:
-    """Look at the first records. Raises SourceError where their format cannot be told."""
+def read_contents(path: str, file: IO[bytes], start: SourcePosition, wanted: str, size: int) -> Contents:
+    """Look at the first records. Raises SourceError where their format cannot be told.
+
+    `size` is where a plain file ends: what is written to it meanwhile is left for the next time.
+    """
     whole = path == STDIN or sources.is_compressed(path)
-    lines = sources.records(stream, start.lines + 1, start.position, whole=whole)
+    stream = sources.plain_text(path, file, start.position)
+    end = None if whole else size
+    lines = sources.records(stream, start.lines + 1, start.position, whole=whole, end=end)
     head, objects = _head(lines)
     spread = _spread(path, head, start)
     if spread is None:

@@ -1,52 +1,30 @@
-"""Read log files into the ledger: files, batches, rows and rejects; many small files in one commit."""
+"""Read log files into the ledger: cut into tasks, read, and written by one writer in few, large commits."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import IO
 
 import polars as pl
 
 from collector import sources
-from collector.attribution import DEFAULT_RULES, Rules
-from collector.contents import AUTO, read_contents, where_to_start
-from collector.decoding import is_cut, object_of
-from collector.formats import FORMATS
-from collector.identity import digest
-from collector.masking import excerpt
-from collector.rows import Reading, Row, records_frame, row, versions_frame
-from collector.segments import DEFAULT as DEFAULT_SEGMENTS
-from collector.segments import SegmentRules
-from collector.sources import STDIN, Record, SourceError
-from ledger.posting import REJECTS, Batch, Outcome, SourcePosition, positions, post, post_all
-from ledger.prices import Contract
+from collector.batches import batch_of
+from collector.cutting import Cutting, Numbered, Task
+from collector.sources import Record
+from collector.work import Intake, Job, Part, Stretch, batches, read, reading_of
+from ledger.posting import Batch, Outcome, positions, post, post_all
 from ledger.store import Ledger
-from ledger.types import Reject
 
-_BATCH_RECORDS = 5_000
-_BATCH_BYTES = 32 * 1024 * 1024
+__all__ = ["FileSummary", "Intake", "Summary", "batches", "ingest", "read_again"]
+
+_COMMIT_RECORDS = 20_000
+_COMMIT_BYTES = 64 * 1024 * 1024
 
 Visit = Callable[[], AbstractContextManager[Ledger]]
-
-
-@dataclass(frozen=True, slots=True)
-class Intake:
-    """How logs are read: format, attribution, segments, contracts, and what stands in for a missing time.
-
-    `quarantine` takes the text of records rejected from standard input, which cannot be read again.
-    """
-
-    format: str = AUTO
-    rules: Rules = DEFAULT_RULES
-    segment_rules: SegmentRules = DEFAULT_SEGMENTS
-    contracts: Sequence[Contract] = ()
-    assume_time: datetime | None = None
-    quarantine: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,78 +70,138 @@ def ingest(
     """
     started = time.perf_counter()
     with visit() as ledger:
-        desk = _Desk(intake, now, progress, ledger.key, positions(ledger))
-    files = [FileSummary(path) for path in paths]
-    for pieces in _commits(_pieces(paths, desk)):
-        for piece, outcome in zip(pieces, _posted(pieces, visit, desk), strict=True):
-            files[piece.number] = _together(files[piece.number], replace(piece.summary, outcome=outcome))
-    formats: dict[str, int] = {}
+        job, known = Job(intake, now, ledger.key), positions(ledger)
+    run = _Run(job, visit, progress, [FileSummary(path) for path in paths])
+    cutting = Cutting(known, intake.format, run.settle)
+    try:
+        for pieces in _commits(_pieces(_results(cutting.tasks(paths), job), cutting, job)):
+            run.write(pieces)
+    finally:
+        cutting.close_all()
+    return Summary(tuple(run.files), time.perf_counter() - started, _formats(run.files))
+
+
+def _formats(files: Iterable[FileSummary]) -> dict[str, int]:
+    found: dict[str, int] = {}
     for file in files:
         if file.format:
-            formats[file.format] = formats.get(file.format, 0) + file.outcome.read
-    return Summary(tuple(files), time.perf_counter() - started, formats)
-
-
-@dataclass(frozen=True, slots=True)
-class _Desk:
-    """What the reading of every file shares; `known` is how far files were read when the ingest began."""
-
-    intake: Intake
-    now: datetime
-    progress: Callable[[int], None]
-    key: bytes
-    known: Mapping[str, SourcePosition]
+            found[file.format] = found.get(file.format, 0) + file.outcome.read
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A stretch of the file with this number: what it adds to the file's summary and to the ledger.
-
-    `refused` is the text of its rejects where it cannot be read again.
-    """
+    """What the reading of the source with this number gave next."""
 
     number: int
-    summary: FileSummary
-    batch: Batch | None = None
-    refused: tuple[bytes, ...] = ()
+    part: Part
 
 
-def _commits(pieces: Iterator[_Piece]) -> Iterator[list[_Piece]]:
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The writer's side of an ingest, and what came of each source so far."""
+
+    job: Job
+    visit: Visit
+    progress: Callable[[int], None]
+    files: list[FileSummary]
+
+    def settle(self, number: int, part: Part) -> None:
+        """A source needs no reading, or cannot be read."""
+        self.progress(part.size)
+        self._add(number, replace(part, size=0), Outcome())
+
+    def write(self, pieces: Sequence[_Piece]) -> None:
+        """Commit the pieces' batches as one."""
+        for piece, outcome in zip(pieces, self._posted(pieces), strict=True):
+            self._add(piece.number, piece.part, outcome)
+            self.progress(piece.part.size)
+
+    def _posted(self, pieces: Sequence[_Piece]) -> list[Outcome]:
+        batches = [piece.part.batch for piece in pieces if piece.part.batch is not None]
+        if not batches:
+            return [Outcome() for _ in pieces]
+        with self.visit() as ledger:
+            outcomes = iter(post_all(ledger, batches, self.job.intake.contracts, self.job.now))
+        for piece in pieces:
+            _quarantine(piece.part.refused, self.job.intake.quarantine)
+        return [next(outcomes) if piece.part.batch is not None else Outcome() for piece in pieces]
+
+    def _add(self, number: int, part: Part, outcome: Outcome) -> None:
+        file = self.files[number]
+        self.files[number] = FileSummary(
+            file.path,
+            part.form or file.format,
+            _sum(file.outcome, outcome),
+            file.bytes + part.size,
+            file.unchanged or part.unchanged,
+            part.problem or file.problem,
+        )
+
+
+def _results(tasks: Iterable[Task], job: Job) -> Iterator[tuple[Numbered, Part]]:
+    """The parts of all tasks in their order."""
+    for task in tasks:
+        for numbered in task:
+            for part in read(numbered.unit, job):
+                yield numbered, part
+
+
+def _pieces(results: Iterable[tuple[Numbered, Part]], cutting: Cutting, job: Job) -> Iterator[_Piece]:
+    """The parts with lines numbered through. After one that could not be read, a file's others are left
+    for the next time, as its position cannot pass over it."""
+    failed: set[int] = set()
+    for numbered, found in results:
+        if numbered.number in failed:
+            continue
+        for part in _found(numbered, found, cutting, job):
+            if part.problem is not None:
+                failed.add(numbered.number)
+            yield _Piece(numbered.number, _counted_on(numbered, part, cutting))
+
+
+def _found(numbered: Numbered, part: Part, cutting: Cutting, job: Job) -> Iterable[Part]:
+    """The part, or what is read where another file came to stand at the path."""
+    if not part.moved:
+        return [part]
+    return read(numbered.unit, job, cutting.open_files[numbered.number].handle)
+
+
+def _counted_on(numbered: Numbered, part: Part, cutting: Cutting) -> Part:
+    """A stretch's part with lines numbered from the top of the file."""
+    if not isinstance(numbered.unit, Stretch):
+        return part
+    file = cutting.open_files[numbered.number]
+    before = file.lines
+    file.lines += part.lines
+    if part.last and numbered.unit.end == numbered.unit.size:
+        cutting.close(numbered.number)
+    return part if part.batch is None else replace(part, batch=_moved_down(part.batch, before))
+
+
+def _moved_down(batch: Batch, lines: int) -> Batch:
+    place = batch.source
+    return replace(
+        batch,
+        records=batch.records.with_columns(pl.col("source_line") + lines),
+        rejects=batch.rejects.with_columns(pl.col("source_line") + lines),
+        source=None if place is None else replace(place, lines=place.lines + lines),
+    )
+
+
+def _commits(pieces: Iterable[_Piece]) -> Iterator[list[_Piece]]:
     """Pieces together to make commits of thousands of records, whatever the files' sizes."""
     together: list[_Piece] = []
     records = weight = 0
     for piece in pieces:
         together.append(piece)
-        records += piece.batch.records.height if piece.batch else 0
-        weight += piece.summary.bytes
-        if records >= _BATCH_RECORDS or weight >= _BATCH_BYTES:
+        records += piece.part.batch.records.height if piece.part.batch else 0
+        weight += piece.part.size
+        if records >= _COMMIT_RECORDS or weight >= _COMMIT_BYTES:
             yield together
             together, records, weight = [], 0, 0
     if together:
         yield together
-
-
-def _posted(pieces: Sequence[_Piece], visit: Visit, desk: _Desk) -> list[Outcome]:
-    """Commit the pieces' batches; one outcome a piece."""
-    batches = [piece.batch for piece in pieces if piece.batch is not None]
-    if not batches:
-        return [Outcome() for _ in pieces]
-    with visit() as ledger:
-        outcomes = iter(post_all(ledger, batches, desk.intake.contracts, desk.now))
-    for piece in pieces:
-        _quarantine(piece.refused, desk.intake.quarantine)
-    return [next(outcomes) if piece.batch is not None else Outcome() for piece in pieces]
-
-
-def _together(one: FileSummary, other: FileSummary) -> FileSummary:
-    return FileSummary(
-        one.path,
-        other.format or one.format,
-        _sum(one.outcome, other.outcome),
-        one.bytes + other.bytes,
-        one.unchanged or other.unchanged,
-        other.problem or one.problem,
-    )
 
 
 def _sum(one: Outcome, other: Outcome) -> Outcome:
@@ -177,178 +215,6 @@ def _sum(one: Outcome, other: Outcome) -> Outcome:
     )
 
 
-def _pieces(paths: Sequence[str], desk: _Desk) -> Iterator[_Piece]:
-    """The pieces of all files in order; a file that cannot be read gives one that says why."""
-    for number, path in enumerate(paths):
-        problem = None
-        try:
-            for summary, batch, refused in _file_pieces(path, desk):
-                yield _Piece(number, summary, batch, refused)
-        except SourceError as error:
-            problem = str(error)
-        except OSError as error:
-            problem = f"cannot read {path}: {error.strerror or error}"
-        if problem is not None:
-            yield _Piece(number, FileSummary(path, problem=problem))
-
-
-def batches(path: str, intake: Intake, now: datetime, key: bytes) -> Iterator[Batch]:
-    """What a source gives, read from the top and booked by nobody. Raises SourceError or OSError."""
-    desk = _Desk(intake, now, lambda _: None, key, {})
-    for _, batch, _ in _file_pieces(path, desk):
-        if batch is not None:
-            yield batch
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """A file being read: its size before the first byte was taken, as what is written meanwhile is for
-    the next time. One that is `whole` is read in one go from the top, or again from the top."""
-
-    handle: IO[bytes]
-    path: str
-    name: str
-    form: str
-    size: int
-    whole: bool
-
-
-def _file_pieces(path: str, desk: _Desk) -> Iterator[tuple[FileSummary, Batch | None, tuple[bytes, ...]]]:
-    name = sources.name_of(path)
-    with sources.opened(path) as handle:
-        size = 0 if path == STDIN else sources.size_of(handle)
-        start = where_to_start(path, handle, desk.known.get(name), desk.intake.format)
-        if start is None:
-            desk.progress(size)
-            yield FileSummary(path, unchanged=True), None, ()
-            return
-        stream = sources.plain_text(path, handle, start.position)
-        contents = read_contents(path, stream, start, desk.intake.format)
-        reading = _reading(name, contents.form, path, desk.intake, desk.now, desk.key)
-        whole = sources.is_compressed(path) or contents.spread
-        file = _File(handle, path, name, contents.form, size, whole)
-        yield from _read_file(file, contents.records, reading, start, desk)
-
-
-def _reading(name: str, form: str, path: str, intake: Intake, now: datetime, key: bytes) -> Reading:
-    fallback = intake.assume_time or sources.modified_at(path)
-    return Reading(form, name, now, fallback, key, intake.rules, intake.segment_rules)
-
-
-def _read_file(
-    file: _File, records: Iterator[Record], reading: Reading, start: SourcePosition, desk: _Desk
-) -> Iterator[tuple[FileSummary, Batch, tuple[bytes, ...]]]:
-    place: SourcePosition | None = start
-    for chunk, last in _chunks(records):
-        rows, rejects = _read(chunk, reading)
-        taken = [record for record in chunk if not is_cut(record)]
-        size = sum(record.length for record in taken)
-        if file.path != STDIN:
-            place = _whole_place(file, last) if file.whole else _place(file, taken, place or start)
-        batch = _batch(rows, rejects, reading, _kept_place(file, place), size)
-        bad = {reject.line for reject in rejects} if file.path == STDIN else ()
-        desk.progress(size)
-        refused = tuple(record.data for record in chunk if record.line in bad)
-        yield FileSummary(file.path, file.form, bytes=size), batch, refused
-
-
-def _kept_place(file: _File, place: SourcePosition | None) -> SourcePosition | None:
-    """The position, unless it says nothing of what the next reading will find at the path."""
-    return place if file.path != STDIN and sources.is_still_at(file.path, file.handle) else None
-
-
-def _place(file: _File, taken: Sequence[Record], place: SourcePosition) -> SourcePosition:
-    """The position after these records. A line without its end yet will go on with the same number."""
-    end = max((record.offset + record.length for record in taken), default=place.position)
-    lines = max((record.line - record.unfinished for record in taken), default=place.lines)
-    return SourcePosition(file.name, file.form, file.size, end, lines, sources.fingerprint(file.handle, end))
-
-
-def _whole_place(file: _File, last: bool) -> SourcePosition | None:
-    if not last:
-        return None
-    read = sources.fingerprint(file.handle, file.size)
-    return SourcePosition(file.name, file.form, file.size, file.size, 0, read)
-
-
-def _chunks(records: Iterator[Record]) -> Iterator[tuple[list[Record], bool]]:
-    """Batches of bounded records and bytes, the last one marked; at least one, so that a position is kept."""
-    chunk: list[Record] = []
-    weight = 0
-    for record in records:
-        if chunk and (len(chunk) >= _BATCH_RECORDS or weight >= _BATCH_BYTES):
-            yield chunk, False
-            chunk, weight = [], 0
-        chunk.append(record)
-        weight += len(record.data)
-    yield chunk, True
-
-
-def _read(chunk: Sequence[Record], reading: Reading) -> tuple[list[Row], list[Reject]]:
-    rows: list[Row] = []
-    rejects: list[Reject] = []
-    for record in chunk:
-        try:
-            rows.append(_row(record, reading))
-        except ValueError as error:
-            rejects.append(_reject(record, str(error), reading.source_file))
-    return rows, rejects
-
-
-def _row(record: Record, reading: Reading) -> Row:
-    found = object_of(record)
-    return row(FORMATS[reading.source].read(found), digest(record.data), record.line, reading)
-
-
-def _reject(record: Record, reason: str, source_file: str) -> Reject:
-    if record.problem is None:
-        known_by, shape = digest(record.data), excerpt(record.data)
-    else:
-        known_by = record.known_by or digest(f"{source_file}:{record.offset}".encode())
-        shape = f"… ({record.length:,} bytes)"
-    return Reject(reason, record.line, record.offset, record.length, known_by, shape)
-
-
-def _batch(
-    rows: Sequence[Row],
-    rejects: Sequence[Reject],
-    reading: Reading,
-    place: SourcePosition | None,
-    size: int,
-) -> Batch:
-    return Batch(
-        records=records_frame(rows),
-        rejects=_rejects_frame(rejects, reading),
-        prompt_versions=versions_frame(rows),
-        source=place,
-        source_file=reading.source_file,
-        format=reading.source,
-        bytes=size,
-    )
-
-
-def _rejects_frame(rejects: Sequence[Reject], reading: Reading) -> pl.DataFrame:
-    at = reading.ingested_at.replace(tzinfo=None)
-    return pl.DataFrame(
-        [
-            (
-                r.digest,
-                r.reason,
-                reading.source,
-                reading.source_file,
-                r.line,
-                r.offset,
-                r.length,
-                r.excerpt,
-                at,
-            )
-            for r in rejects
-        ],
-        schema=REJECTS,
-        orient="row",
-    )
-
-
 def _quarantine(refused: Sequence[bytes], file: Path | None) -> None:
     if file is not None and refused:
         with file.open("ab") as out:
@@ -359,8 +225,9 @@ def read_again(
     ledger: Ledger, records: Sequence[Record], form: str, source_file: str, intake: Intake, now: datetime
 ) -> dict[bytes, str]:
     """Book records of one file that were rejected before; the reasons of those that are still no good."""
-    reading = _reading(source_file, form, source_file, intake, now, ledger.key)
-    rows, rejects = _read(records, reading)
-    if rows:
-        post(ledger, replace(_batch(rows, [], reading, None, 0), reads_on=False), intake.contracts, now)
-    return {reject.digest: reject.reason for reject in rejects}
+    with sources.opened(source_file) as handle:
+        written_at = sources.written_at(source_file, handle)
+    batch = batch_of(records, reading_of(source_file, form, Job(intake, now, ledger.key), written_at))
+    if batch.records.height:
+        post(ledger, replace(batch, rejects=batch.rejects.clear(), reads_on=False), intake.contracts, now)
+    return dict(batch.rejects.select("record_digest", "reason").iter_rows())

@@ -90,11 +90,20 @@ def _expand(pattern: str, base: Path) -> list[str]:
     return sorted(path for path in matches if Path(path).is_file())
 
 
-def modified_at(path: str) -> datetime | None:
-    """When the file was last written, None for standard input."""
+FileId = tuple[int, int]
+
+
+def written_at(path: str, file: IO[bytes]) -> datetime | None:
+    """When an open file was last written, None for standard input."""
     if path == STDIN:
         return None
-    return datetime.fromtimestamp(Path(path).stat().st_mtime, UTC)
+    return datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
+
+
+def file_id(file: IO[bytes]) -> FileId:
+    """What tells an open file from any other, whatever their names."""
+    status = os.fstat(file.fileno())
+    return status.st_dev, status.st_ino
 
 
 def size_of(file: IO[bytes]) -> int:
@@ -133,7 +142,8 @@ def fingerprint(file: IO[bytes], position: int) -> bytes:
     return found.digest()
 
 
-def _opened(path: str) -> IO[bytes]:
+def open_file(path: str) -> IO[bytes]:
+    """The bytes of a file as they are on disk. Raises SourceError where it cannot be opened."""
     try:
         return Path(path).open("rb")
     except OSError as error:
@@ -183,7 +193,7 @@ def opened(path: str) -> Iterator[IO[bytes]]:
     if path == STDIN:
         yield sys.stdin.buffer
         return
-    with _opened(path) as file:
+    with open_file(path) as file:
         yield file
 
 
@@ -198,16 +208,19 @@ def plain_text(path: str, file: IO[bytes], position: int = 0) -> IO[bytes]:
     return file
 
 
-def records(stream: IO[bytes], first_line: int, offset: int, *, whole: bool) -> Iterator[Record]:
+def records(
+    stream: IO[bytes], first_line: int, offset: int, *, whole: bool, end: int | None = None
+) -> Iterator[Record]:
     """The records of a stream, one a line, blank lines skipped; reading damage is a Record with a problem.
 
     With `whole`, the text ends where the stream ends; without, a last line that lacks its newline may
-    still be being written, and is marked unfinished.
+    still be being written, and is marked unfinished. Nothing is read from `end` on.
     """
     line = first_line
-    while True:
+    stop = sys.maxsize if end is None else end
+    while offset < stop:
         try:
-            data = stream.readline(MAX_RECORD_BYTES + 1)
+            data = stream.readline(min(MAX_RECORD_BYTES + 1, stop - offset))
         except DAMAGE:
             yield Record(line, offset, b"", 0, DAMAGED)
             return
@@ -216,13 +229,34 @@ def records(stream: IO[bytes], first_line: int, offset: int, *, whole: bool) -> 
         length = len(data)
         ended = data.endswith(b"\n")
         if length > MAX_RECORD_BYTES and not ended:
-            record = _too_long(line, offset, data, stream)
+            record = _too_long(line, offset, data, stream, stop)
             length = record.length
             yield record
         elif content := trimmed(data):
             yield Record(line, offset, content, length, unfinished=not ended and not whole)
         offset += length
         line += 1
+
+
+def lines_in(file: IO[bytes], start: int, end: int) -> int:
+    """How many lines end in these bytes of an open file."""
+    return sum(piece.count(b"\n") for _, piece in _pieces(file, start, end))
+
+
+def line_end_after(file: IO[bytes], position: int, stop: int) -> int:
+    """Where the first line end at or after a position of an open file is over; `stop` where none is."""
+    for offset, piece in _pieces(file, position, stop):
+        found = piece.find(b"\n")
+        if found >= 0:
+            return offset + found + 1
+    return stop
+
+
+def _pieces(file: IO[bytes], start: int, end: int) -> Iterator[tuple[int, bytes]]:
+    """The bytes with their offsets, in pieces; where the file is being read stays as it is."""
+    while start < end and (piece := os.pread(file.fileno(), min(end - start, 1 << 20), start)):
+        yield start, piece
+        start += len(piece)
 
 
 def skip(stream: IO[bytes], position: int, wanted: int) -> int:
@@ -240,11 +274,11 @@ def trimmed(data: bytes) -> bytes:
     return data.strip().removeprefix(_BOM)
 
 
-def _too_long(line: int, offset: int, start: bytes, stream: IO[bytes]) -> Record:
+def _too_long(line: int, offset: int, start: bytes, stream: IO[bytes], stop: int) -> Record:
     """Pass over a line past the limit, keeping its digest."""
     digest = hashlib.sha256(start)
     length = len(start)
-    while chunk := stream.readline(1 << 20):
+    while chunk := stream.readline(min(1 << 20, stop - offset - length)):
         digest.update(chunk)
         length += len(chunk)
         if chunk.endswith(b"\n"):

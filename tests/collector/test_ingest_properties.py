@@ -152,7 +152,7 @@ def test_compression_makes_no_difference(open_books, reference, log, suffix, als
 def test_the_size_of_commits_makes_no_difference(open_books, reference, monkeypatch, log, size):
     books = open_books()
     with monkeypatch.context() as patch:
-        patch.setattr("collector.ingest._BATCH_RECORDS", size)
+        patch.setattr("collector.work.PART_RECORDS", size)
         books.ingest(books.file("a.jsonl", joined(log)), format="pair")
     assert contents(books) == reference(log)
 

@@ -1,0 +1,227 @@
+"""The unit of work: a source, or a stretch of one, read into finished batches in whatever process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+from collector import sources
+from collector.attribution import DEFAULT_RULES, Rules
+from collector.batches import batch_of
+from collector.contents import AUTO, read_contents, where_to_start
+from collector.decoding import is_cut
+from collector.rows import Reading
+from collector.segments import DEFAULT as DEFAULT_SEGMENTS
+from collector.segments import SegmentRules
+from collector.sources import STDIN, FileId, Record, SourceError
+from ledger.posting import Batch, SourcePosition
+from ledger.prices import Contract
+
+PART_RECORDS = 20_000
+PART_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """How logs are read: format, attribution, segments, contracts, and what stands in for a missing time.
+
+    `quarantine` takes the text of records rejected from standard input, which cannot be read again.
+    """
+
+    format: str = AUTO
+    rules: Rules = DEFAULT_RULES
+    segment_rules: SegmentRules = DEFAULT_SEGMENTS
+    contracts: Sequence[Contract] = ()
+    assume_time: datetime | None = None
+    quarantine: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every unit of a run is read with. Picklable; the key in it is the ledger's secret."""
+
+    intake: Intake
+    now: datetime
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A whole source as a unit of work; `known` is how far it has been read before."""
+
+    path: str
+    known: SourcePosition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The lines in bytes [start, end) of a file that had `size` bytes when it was cut into stretches."""
+
+    path: str
+    form: str
+    start: int
+    end: int
+    size: int
+    file_id: FileId
+    written_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a unit of work gave, or a part of it; `last` where the unit is through.
+
+    A stretch numbers its records from 1: what goes before counts `lines` more. `moved` says that another
+    file stands at its path by now, `refused` holds the text of rejects that cannot be read again.
+    """
+
+    batch: Batch | None = None
+    form: str = ""
+    size: int = 0
+    lines: int = 0
+    last: bool = False
+    unchanged: bool = False
+    moved: bool = False
+    problem: str | None = None
+    refused: tuple[bytes, ...] = ()
+
+
+Unit = Source | Stretch
+
+
+def read(unit: Unit, job: Job, handle: IO[bytes] | None = None) -> Iterator[Part]:
+    """Read a unit; one that cannot be read gives a part that says why.
+
+    An open `handle` of a stretch's file is read in place of what stands at its path.
+    """
+    try:
+        if isinstance(unit, Source):
+            yield from _read_source(unit, job)
+        else:
+            yield from _read_stretch(unit, job, handle)
+    except SourceError as error:
+        yield Part(last=True, problem=str(error))
+    except OSError as error:
+        yield Part(last=True, problem=f"cannot read {unit.path}: {error.strerror or error}")
+
+
+def batches(path: str, intake: Intake, now: datetime, key: bytes) -> Iterator[Batch]:
+    """What a source gives, read from the top and booked by nobody. Raises SourceError or OSError."""
+    for part in _read_source(Source(path), Job(intake, now, key)):
+        if part.batch is not None:
+            yield part.batch
+
+
+def reading_of(path: str, form: str, job: Job, written_at: datetime | None) -> Reading:
+    """How the records of a source are read; its own time stands in where they have none."""
+    return Reading(
+        form,
+        sources.name_of(path),
+        job.now,
+        job.intake.assume_time or written_at,
+        job.key,
+        job.intake.rules,
+        job.intake.segment_rules,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file being read: its size before the first byte was taken, as what is written meanwhile is for
+    the next time. One that is `whole` is read in one go from the top, or again from the top."""
+
+    handle: IO[bytes]
+    path: str
+    size: int
+    whole: bool
+
+
+def _read_source(source: Source, job: Job) -> Iterator[Part]:
+    path, wanted = source.path, job.intake.format
+    with sources.opened(path) as handle:
+        start = where_to_start(path, handle, source.known, wanted)
+        if start is None:
+            yield Part(last=True, unchanged=True)
+            return
+        size = 0 if path == STDIN else sources.size_of(handle)
+        contents = read_contents(path, handle, start, wanted, size)
+        file = _File(handle, path, size, whole=sources.is_compressed(path) or contents.spread)
+        reading = reading_of(path, contents.form, job, sources.written_at(path, handle))
+        before = replace(start, path=reading.source_file, format=contents.form)
+        yield from _parts(file, contents.records, reading, before)
+
+
+def _read_stretch(stretch: Stretch, job: Job, handle: IO[bytes] | None) -> Iterator[Part]:
+    if handle is not None:
+        yield from _read_lines(stretch, job, handle)
+        return
+    with sources.opened(stretch.path) as found:
+        if sources.file_id(found) == stretch.file_id:
+            yield from _read_lines(stretch, job, found)
+        else:
+            yield Part(last=True, moved=True)
+
+
+def _read_lines(stretch: Stretch, job: Job, handle: IO[bytes]) -> Iterator[Part]:
+    handle.seek(stretch.start)
+    lines = sources.records(handle, 1, stretch.start, whole=False, end=stretch.end)
+    file = _File(handle, stretch.path, stretch.size, whole=False)
+    reading = reading_of(stretch.path, stretch.form, job, stretch.written_at)
+    before = SourcePosition(reading.source_file, stretch.form, stretch.size, stretch.start, 0, b"")
+    for part in _parts(file, lines, reading, before):
+        passed = sources.lines_in(handle, stretch.start, stretch.end) if part.last else 0
+        yield replace(part, lines=passed)
+
+
+def _parts(file: _File, records: Iterator[Record], reading: Reading, start: SourcePosition) -> Iterator[Part]:
+    place: SourcePosition | None = start
+    for chunk, last in _chunks(records):
+        taken = [record for record in chunk if not is_cut(record)]
+        size = sum(record.length for record in taken)
+        if file.path != STDIN:
+            place = _whole_place(file, reading, last) if file.whole else _place(file, taken, place or start)
+        batch = batch_of(chunk, reading, _kept_place(file, place), size)
+        refused = _refused(chunk, batch) if file.path == STDIN else ()
+        yield Part(batch, reading.source, size, last=last, refused=refused)
+
+
+def _refused(chunk: Sequence[Record], batch: Batch) -> tuple[bytes, ...]:
+    bad = set(batch.rejects["source_line"])
+    return tuple(record.data for record in chunk if record.line in bad)
+
+
+def _kept_place(file: _File, place: SourcePosition | None) -> SourcePosition | None:
+    """The position, unless it says nothing of what the next reading will find at the path."""
+    if file.path == STDIN or place is None or not sources.is_still_at(file.path, file.handle):
+        return None
+    return None if sources.size_of(file.handle) < place.position else place
+
+
+def _place(file: _File, taken: Sequence[Record], before: SourcePosition) -> SourcePosition:
+    """The position after these records. A line without its end yet will go on with the same number."""
+    end = max((record.offset + record.length for record in taken), default=before.position)
+    lines = max((record.line - record.unfinished for record in taken), default=before.lines)
+    read = sources.fingerprint(file.handle, end)
+    return replace(before, size=file.size, position=end, lines=lines, digest=read)
+
+
+def _whole_place(file: _File, reading: Reading, last: bool) -> SourcePosition | None:
+    if not last:
+        return None
+    read = sources.fingerprint(file.handle, file.size)
+    return SourcePosition(reading.source_file, reading.source, file.size, file.size, 0, read)
+
+
+def _chunks(records: Iterator[Record]) -> Iterator[tuple[list[Record], bool]]:
+    """Batches of bounded records and bytes, the last one marked; at least one, so that a position is kept."""
+    chunk: list[Record] = []
+    weight = 0
+    for record in records:
+        if chunk and (len(chunk) >= PART_RECORDS or weight >= PART_BYTES):
+            yield chunk, False
+            chunk, weight = [], 0
+        chunk.append(record)
+        weight += len(record.data)
+    yield chunk, True
