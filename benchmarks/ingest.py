@@ -24,7 +24,7 @@ from pathlib import Path
 import duckdb
 import tiktoken
 
-from collector import tokenizers
+from collector import tokenizers, vocabularies
 from collector.ingest import Intake
 from collector.ingest import ingest as read_in
 from ledger import store
@@ -113,7 +113,7 @@ def write_log(path: Path, size: int, repeat: int, seed: int) -> None:
 
 
 def obvious(log: Path, ledger: Path) -> Totals:
-    encoding = tokenizers._encoding(tokenizers.O200K)
+    encoding = vocabularies.reference(tokenizers.O200K)
     with log.open(encoding="utf-8") as lines:
         rows = [obvious_row(json.loads(line), encoding) for line in lines]
     connection = duckdb.connect(str(ledger))

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import re
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cache, lru_cache
-from hashlib import blake2b, sha256
-from importlib.resources import files
-from itertools import groupby
-from types import FunctionType
-from typing import Final
+from functools import lru_cache
 
-import tiktoken
-from tiktoken_ext import openai_public  # type: ignore[import-untyped]  # ships with tiktoken, untyped
-
-O200K: Final = "o200k_base"
-CL100K: Final = "cl100k_base"
+from collector import fast, lasting, memory
+from collector.counter import TextCount
+from collector.memory import Counts
+from collector.vocabularies import CL100K as CL100K
+from collector.vocabularies import O200K as O200K
+from collector.vocabularies import reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +21,6 @@ class Tokenizer:
     """The vocabulary a model is counted with; `exact` only where it is the model's own."""
 
     encoding: str
-    exact: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TextCount:
-    """Tokens of one text; not `exact` where a hostile run had to be cut to stay fast."""
-
-    tokens: int
     exact: bool
 
 
@@ -86,85 +72,56 @@ def tokenizer_for(model: str | None) -> Tokenizer:
     return _FOREIGN
 
 
-def _read_ranks(url: str, expected_hash: str | None = None) -> dict[bytes, int]:
-    """Read the shipped copy of a vocabulary, held to the hash that tiktoken itself expects."""
-    shipped = files("collector") / "vocab" / url.rsplit("/", 1)[-1]
-    content = shipped.read_bytes()
-    if sha256(content).hexdigest() != expected_hash:
-        raise ValueError(f"{shipped} is not the published vocabulary (sha256 differs): reinstall tollbook")
-    split = (line.partition(b" ") for line in content.splitlines())
-    return {base64.b64decode(token): int(rank) for token, _, rank in split}
-
-
-@cache
-def _encoding(name: str) -> tiktoken.Encoding:
-    # tiktoken's definitions fetch their ranks through a module global. Running them over our own reader
-    # takes pattern and special tokens from the installed tiktoken without touching its cache folder,
-    # its environment variables or the network.
-    definition: Callable[[], object] = getattr(openai_public, name)
-    scope = {**vars(openai_public), "load_tiktoken_bpe": _read_ranks}
-    return tiktoken.Encoding(**FunctionType(definition.__code__, scope)())
-
-
-# A run of one class of characters is one pre-token: tiktoken's regex overflows its stack on a million spaces
-# (a panic that is no Exception) and takes seconds on a million letters. Any run of two windows fills one.
-WINDOW: Final = 5_000
-_ONE_CLASS = re.compile(r"\s++|[^\W\d_]++|[^\w\s]++|_++")
-
-
-def _is_run(window: str) -> bool:
-    return len(window) == WINDOW and _ONE_CLASS.fullmatch(window) is not None
-
-
-def _measure(encoding: str, text: str) -> TextCount:
-    encode = _encoding(encoding).encode_ordinary
-    windows = [text[start : start + WINDOW] for start in range(0, len(text), WINDOW)]
-    if not any(map(_is_run, windows)):
-        return TextCount(len(encode(text)), exact=True)
-    tokens = 0
-    for hostile, stretch in groupby(windows, key=_is_run):
-        tokens += sum(len(encode(chunk)) for chunk in (stretch if hostile else ("".join(stretch),)))
-    return TextCount(tokens, exact=False)
-
-
-# Logs repeat their own text about ten times. A key is the text itself or, past a digest's worth, its
-# digest, so that a full memory stays near 60 MB whatever the texts.
-REMEMBERED: Final = 200_000
-_DIGEST_PAST: Final = 64
-_memory: OrderedDict[tuple[str, str | bytes], TextCount] = OrderedDict()
-
-
-def _key(text: str) -> str | bytes:
-    if len(text) <= _DIGEST_PAST:
-        return text
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
 def measure(encoding: str, text: str) -> TextCount:
     """Count a text of any kind, special-token strings as ordinary text; never raises, never stalls."""
-    key = (encoding, _key(text))
-    known = _memory.get(key)
-    if known is not None:
-        _memory.move_to_end(key)
-        return known
-    counted = _measure(encoding, text)
-    _memory[key] = counted
-    if len(_memory) > REMEMBERED:
-        _memory.popitem(last=False)
-    return counted
+    return memory.counts(encoding)[text]
 
 
 def count_text(encoding: str, text: str) -> int:
     """Count a text's tokens, exactness aside."""
-    return measure(encoding, text).tokens
+    return memory.counts(encoding)[text].tokens
 
 
-def forget() -> None:
-    """Empty the memory of counted texts (a benchmark's cold start)."""
-    _memory.clear()
+def counts(encoding: str) -> Counts:
+    """What `measure` looks into, for a loop that asks often: `counts(encoding)[text]` counts what is new."""
+    return memory.counts(encoding)
+
+
+def begin(key: bytes, known: Mapping[bytes, int] | None = None) -> None:
+    """Make ready to read logs for the ledger of this key, with its remembered counts (`token_cache.load`)."""
+    lasting.begin(key, known or {})
+
+
+def learned() -> dict[bytes, int]:
+    """What `token_cache.keep` should have: counts made or used again since the last time this was asked."""
+    return lasting.learned()
+
+
+def warm(encodings: Sequence[str] = (O200K,)) -> None:
+    """Load what counting in these vocabularies takes (1-2 s each): before a fork, or for much to read."""
+    for encoding in encodings:
+        reference(encoding)
+        fast.load(encoding)
+
+
+def doubt() -> str | None:
+    """Why the fast counter was switched off in this process. When this changes, counts given before may be
+    wrong: what is in the making is to be made again, and what others remember of them forgotten."""
+    return fast.doubt()
+
+
+def distrust(why: str) -> None:
+    """Count with tiktoken alone from now on, and forget every count."""
+    fast.distrust(why)
+    memory.forget()
 
 
 def pieces(encoding: str, text: str) -> list[bytes]:
     """Return a text's tokens as bytes; the caller keeps long runs of one class of characters out of it."""
-    vocabulary = _encoding(encoding)
+    vocabulary = reference(encoding)
     return vocabulary.decode_tokens_bytes(vocabulary.encode_ordinary(text))
+
+
+def forget() -> None:
+    """Empty the memory of counted texts (a benchmark's cold start)."""
+    memory.forget()

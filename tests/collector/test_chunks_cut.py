@@ -13,9 +13,9 @@ from collector.chunks import cut
 
 @pytest.fixture(scope="module")
 def reference():
-    from collector import tokenizers
+    from collector import vocabularies
 
-    return tokenizers._encoding("o200k_base")
+    return vocabularies.reference("o200k_base")
 
 
 TEXTS = st.text(max_size=400) | st.text(alphabet="ab cd\n.,'s1234  é漢字🙂\u0301", max_size=600)

@@ -183,7 +183,7 @@ HIDDEN_THINGS = {
     "audio": Prompt((Message("user", (Part(PartKind.AUDIO),)),)),
     "a hosted tool": Prompt(HELLO, tools=(Tool("web_search", hosted=True),)),
     "server-side history": Prompt(HELLO, hidden=("previous_response_id",)),
-    "a hostile run": Prompt((says("user", "a" * 50_000),)),
+    "a giant run of characters that Unicode has not assigned": Prompt((says("user", "\u0378" * 50_000),)),
 }
 
 

@@ -10,7 +10,7 @@ import tiktoken
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector import tokenizers
+from collector import memory, tokenizers, vocabularies
 from collector.tokenizers import CL100K, O200K, Tokenizer, count_text, measure, tokenizer_for
 
 MILLION = 1_000_000
@@ -61,7 +61,7 @@ def test_the_shipped_vocabulary_leaves_a_users_cache_folder_alone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
-    tokenizers._encoding.cache_clear()
+    vocabularies.reference.cache_clear()
     tokenizers.forget()
     assert count_text(CL100K, "hello world") == 2
     assert list(tmp_path.iterdir()) == []
@@ -72,11 +72,11 @@ def test_a_damaged_vocabulary_is_refused_with_its_path(
 ) -> None:
     (tmp_path / "vocab").mkdir()
     (tmp_path / "vocab" / "cl100k_base.tiktoken").write_bytes(b"IQ== 0\n")
-    monkeypatch.setattr(tokenizers, "files", lambda package: tmp_path)
-    tokenizers._encoding.cache_clear()
+    monkeypatch.setattr(vocabularies, "files", lambda package: tmp_path)
+    vocabularies.reference.cache_clear()
     with pytest.raises(ValueError, match=r"cl100k_base\.tiktoken is not the published vocabulary"):
-        tokenizers._encoding(CL100K)
-    tokenizers._encoding.cache_clear()
+        vocabularies.reference(CL100K)
+    vocabularies.reference.cache_clear()
 
 
 HOSTILE = {
@@ -101,16 +101,8 @@ def test_a_megabyte_of_hostile_text_is_counted_within_seconds(encoding: str, nam
     assert time.perf_counter() - started < 3
 
 
-def test_a_cut_run_is_marked_inexact_and_close_to_the_whole() -> None:
-    letters = "abcdefghij" * 2_000
-    counted = measure(O200K, f"before {letters} after")
-    whole = len(tiktoken_o200k().encode_ordinary(f"before {letters} after"))
-    assert not counted.exact
-    assert abs(counted.tokens - whole) <= 10
-
-
 def tiktoken_o200k() -> tiktoken.Encoding:
-    return tokenizers._encoding(O200K)
+    return vocabularies.reference(O200K)
 
 
 def test_long_ordinary_text_is_counted_whole_and_exact() -> None:
@@ -128,9 +120,8 @@ def test_any_short_text_counts_as_tiktoken_counts_it(text: str) -> None:
     )
 
 
-def test_the_memory_of_texts_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokenizers, "REMEMBERED", 10)
-    tokenizers.forget()
-    for number in range(50):
-        count_text(O200K, f"text {number}")
-    assert len(tokenizers._memory) == 10
+def test_the_memory_of_texts_stays_bounded() -> None:
+    remembered = memory.Counts(O200K, most=20_000)
+    for number in range(500):
+        assert remembered[f"a text of its own {number}"].exact
+    assert 20 < len(remembered) + len(remembered._older) < 100

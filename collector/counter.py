@@ -1,0 +1,75 @@
+"""How many tokens a text is in a vocabulary, whatever the text: never raises, never stalls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from collector import fast, giants, lasting, pretokens
+from collector.vocabularies import reference
+
+# Making the fast counter ready takes a second: worth it once tiktoken had this many characters to count.
+_LOAD_AFTER: Final = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class TextCount:
+    """Tokens of one text; `exact` but where a giant run holds characters that Unicode had not assigned."""
+
+    tokens: int
+    exact: bool
+
+
+@dataclass(slots=True)
+class _State:
+    counted_slowly: int = 0
+
+
+_state = _State()
+
+
+def count(encoding: str, text: str) -> TextCount:
+    """Count a text of any kind, special-token strings as ordinary text."""
+    hostile = pretokens.hostile(text)
+    if not hostile:
+        tokens = fast.count(encoding, text)
+        if tokens is not None:
+            return TextCount(tokens, exact=True)
+    digest = lasting.digest(encoding, text)
+    known = lasting.recall(digest) if digest else None
+    if known is not None:
+        return TextCount(known, exact=True)
+    counted = _guarded(encoding, _paired(text)) if hostile else TextCount(_plain(encoding, text), exact=True)
+    if digest and counted.exact:
+        lasting.keep(digest, counted.tokens)
+    return counted
+
+
+def _plain(encoding: str, text: str) -> int:
+    """Count with tiktoken what holds no giant."""
+    _state.counted_slowly += len(text)
+    if _state.counted_slowly > _LOAD_AFTER:
+        _state.counted_slowly = 0
+        fast.load(encoding)
+    return len(reference(encoding).encode_ordinary(text))
+
+
+def _guarded(encoding: str, text: str) -> TextCount:
+    """Count a text piece by piece where a giant may be in it, and whole between."""
+    tokens, end, exact = 0, 0, True
+    for start, stop in [*pretokens.hostile(text), (len(text), len(text))]:
+        tokens += _plain(encoding, text[end:start]) + _by_piece(encoding, text[start:stop])
+        exact = exact and pretokens.is_settled(text[start:stop])
+        end = stop
+    return TextCount(tokens, exact)
+
+
+def _by_piece(encoding: str, text: str) -> int:
+    vocabulary = reference(encoding)
+    pieces = pretokens.split(vocabulary._pat_str, text)
+    return sum(giants.tokens(vocabulary, piece.encode()) for piece in pieces)
+
+
+def _paired(text: str) -> str:
+    """A text as UTF-8 can hold it: surrogates paired, lone ones replaced, as tiktoken does it."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
