@@ -7,7 +7,7 @@ from typing import Final
 import tiktoken
 
 # The merging of one piece slows down once its bytes and ranks leave the processor's cache.
-SPAN: Final = 1 << 16
+SPAN: Final = 1 << 14
 _MARGIN: Final = 16
 
 
