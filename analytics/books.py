@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -13,6 +13,7 @@ from analytics.budget import STALE_AFTER
 from analytics.counters import quarter
 from analytics.period import Period, naive
 from analytics.plan import Budget, Envelope
+from ledger.frames import COUNT_DAYS, empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +24,8 @@ class Books:
     whose times are the calls' own: only those, as in `sizes`, can say when something was unusual; None
     where that is all of it. `last_data` is when anything last came in. An excess below `floor_usd` is not
     told. `windows_h` are the hours over which excess is measured. `stale_after` is how old the last data may
-    be; `last_check` is the moment of the check before.
+    be; `last_check` is the moment of the check before. `counts` (COUNT_DAYS) reaches as far back as `rollup`,
+    and a share of equal counts that falls by `exact_share_fall` is told.
     """
 
     rollup: pl.DataFrame
@@ -38,6 +40,8 @@ class Books:
     timed: pl.DataFrame | None = None
     stale_after: timedelta = STALE_AFTER
     last_check: datetime | None = None
+    counts: pl.DataFrame = field(default_factory=lambda: empty(COUNT_DAYS))
+    exact_share_fall: float = 0.05
 
     @property
     def datable(self) -> pl.DataFrame:

@@ -141,6 +141,46 @@ SIZES = _schema(
     }
 )
 
+# Errors of counts (counted less reported, over reported) are filed in buckets that grow by a tenth, so that a
+# median read off them is right to within 5 % of itself. Below a hundredth of a per cent an error is none.
+SMALLEST_ERROR = 1e-4
+ERROR_GROWTH = 1.1
+
+# Our count of the input beside the reported one: a row a UTC day, model, api, category and method (see
+# ledger.types). `error_ppm` sums |counted - reported| / reported in millionths; `errors` counts calls by
+# bucket of the signed error.
+COUNT_DAYS = _schema(
+    {
+        "day": pl.Date,
+        "model": pl.String,
+        "api": pl.String,
+        "category": pl.String,
+        "method": pl.String,
+        "ts_estimated": pl.Boolean,
+        "compared": pl.Int64,
+        "equal": pl.Int64,
+        "within_2": pl.Int64,
+        "reported_tokens": pl.Int64,
+        "counted_tokens": pl.Int64,
+        "error_ppm": pl.Int64,
+        "errors": pl.List(pl.Struct({"key": pl.Int16, "value": pl.UInt64})),
+    }
+)
+
+# COUNT_DAYS summed up by one of its dimensions or by time. Shares and errors are of the compared calls;
+# `drift` is (counted - reported) / reported of all their tokens.
+COUNT_SUMMARY = _schema(
+    {
+        "group": pl.String,
+        "compared": pl.Int64,
+        "exact_share": pl.Float64,
+        "within_2_share": pl.Float64,
+        "mean_error": pl.Float64,
+        "median_error": pl.Float64,
+        "drift": pl.Float64,
+    }
+)
+
 # Spend by one dimension in a period, beside the period before. `value` NULL is Unattributed.
 # `trend` holds the daily cost (dollars as float, for drawing only) of the days up to the period's end.
 BREAKDOWN = _schema(

@@ -43,6 +43,12 @@ def sizes(ledger: Ledger, start: datetime, end: datetime) -> pl.DataFrame:
     return checked(frame, SIZES, "sizes")
 
 
+def calls(ledger: Ledger, start: datetime, end: datetime) -> int:
+    """How many calls were made in [start, end), to the quarter of an hour."""
+    sql = "SELECT sum(requests) FROM rollup WHERE bucket >= ? AND bucket < ?"
+    return _int(ledger.rows(sql, [_naive(start), _naive(end)])[0][0])
+
+
 def last_data(ledger: Ledger, now: datetime) -> datetime | None:
     """When the newest call before now was made; None for an empty ledger."""
     found = ledger.rows("SELECT max(ts) FROM requests WHERE ts < ?", [_naive(now)])

@@ -61,6 +61,7 @@ RULES = {
     "collector_stale": "no new data",
     "unattributed": "spend without a tenant",
     "unpriced": "requests without a price",
+    "count_drift": "counts that left the bill",
 }
 
 STATES = {

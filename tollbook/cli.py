@@ -46,6 +46,7 @@ def _assembled() -> typer.Typer:
     app.add_typer(_incidents(), name="incidents")
     app.add_typer(_rejects(), name="rejects")
     app.command("count")(counting.count)
+    app.add_typer(_counts(), name="counts")
     app.command("sql")(query.sql)
     app.command("doctor")(setup.doctor)
     return app
@@ -64,6 +65,12 @@ def _incidents() -> typer.Typer:
     group.command("silence")(incidents.silence)
     group.command("expect")(incidents.expect)
     group.command("resolve")(incidents.resolve)
+    return group
+
+
+def _counts() -> typer.Typer:
+    group = typer.Typer(add_completion=False)
+    group.callback(invoke_without_command=True)(counting.counts)
     return group
 
 

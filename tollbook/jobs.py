@@ -27,7 +27,7 @@ from analytics.period import Period
 from analytics.plan import day_plan
 from collector.ingest import Summary, ingest
 from collector.sources import SourceError, discover
-from ledger import queries
+from ledger import count_days, queries
 from ledger.figures import DataHealth, Finding, Incident, IncidentState
 from ledger.prices import book_date, book_version
 from ledger.store import Ledger
@@ -228,6 +228,8 @@ def _books(ledger: Ledger, config: Configuration, now: datetime) -> Books:
         windows_h=settings.anomaly.windows_h,
         stale_after=settings.anomaly.stale_after,
         last_check=queries.last_check(ledger),
+        counts=count_days.read(ledger, now - _HISTORY, now),
+        exact_share_fall=settings.anomaly.exact_share_fall,
     )
 
 

@@ -193,6 +193,7 @@ class AnomalyTable(_Table):
     keep_firing_for: Duration = timedelta(minutes=15)
     deliver_within: Duration = timedelta(hours=48)
     stale_after: Duration = timedelta(hours=26)
+    exact_share_fall: Annotated[float, Field(gt=0, le=1)] = 0.05
 
 
 class ChannelTable(_Table):

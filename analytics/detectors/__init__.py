@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from analytics.books import Books
-from analytics.detectors import budget, dollar_excess, envelope, prompt_change, stale, unpriced
+from analytics.detectors import budget, count_drift, dollar_excess, envelope, prompt_change, stale, unpriced
 from ledger.figures import Finding
 
 DETECTORS: dict[str, Callable[[Books], list[Finding]]] = {
@@ -15,4 +15,5 @@ DETECTORS: dict[str, Callable[[Books], list[Finding]]] = {
     "envelope": envelope.find,
     "prompt_change": prompt_change.find,
     "unpriced": unpriced.find,
+    "count_drift": count_drift.find,
 }

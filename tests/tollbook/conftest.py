@@ -75,6 +75,12 @@ def tollbook(folder: Path) -> Tollbook:
 
 
 @pytest.fixture(scope="session")
+def spawn_run() -> Callable[[Path], Tollbook]:
+    """The command in any folder."""
+    return runner
+
+
+@pytest.fixture(scope="session")
 def spawn() -> Callable[..., subprocess.Popen[str]]:
     """Start the command and leave it running: `spawn(folder, "run", stderr=...)`."""
 

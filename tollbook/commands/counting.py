@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tollbook.desk import Desk, UsageError, at_desk
+from tollbook.desk import Desk, UsageError, at_desk, at_group_desk
 
 if TYPE_CHECKING:
     from tollbook.estimate import Estimate
 
 _MOST_BYTES = 100_000_000
+_DAYS = 28
 
 
 @at_desk
@@ -108,3 +110,51 @@ def _write(found: Estimate, folder: Path, stem: str) -> list[str]:
     except OSError as error:
         raise UsageError(f"cannot write chunks into {folder}: {error.strerror or error}") from error
     return [str(path) for path in paths]
+
+
+@at_group_desk
+def counts(
+    desk: Desk,
+    since: Annotated[str | None, typer.Option("--since", help="The first UTC day.")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="The last UTC day; today by default.")] = None,
+    days: Annotated[
+        int | None, typer.Option("--days", min=1, help="So many days up to the last one; 28 by default.")
+    ] = None,
+    by: Annotated[str, typer.Option("--by", help="model, api, category or method.")] = "model",
+) -> None:
+    """Hold our counts against the bills: how many are equal, how far off the others are, and since when."""
+    from analytics.counts import By
+    from ledger import count_days, queries
+    from tollbook import counts_screen
+
+    if by not in list(By):
+        raise UsageError(f"--by {by!r} is unknown: there are {', '.join(By)}")
+    first, last = _span(desk, since, until, days)
+    start, end = _midnight(first), min(_midnight(last + timedelta(days=1)), desk.now)
+    desk.need_ledger()
+    with desk.look() as ledger:
+        found = count_days.read(ledger, start, end)
+        calls = queries.calls(ledger, start, end)
+    held = counts_screen.Held(first, last, By(by), calls, found)
+    desk.say(counts_screen.shown(held), **counts_screen.fields(held))
+
+
+def _span(desk: Desk, since: str | None, until: str | None, days: int | None) -> tuple[date, date]:
+    if since is not None and days is not None:
+        raise UsageError("--since and --days both say where to begin: give one of them")
+    last = desk.now.astimezone(UTC).date() if until is None else _day(until, "--until")
+    first = last - timedelta(days=(days or _DAYS) - 1) if since is None else _day(since, "--since")
+    if first > last:
+        raise UsageError(f"--since {first} is after the last day, {last}")
+    return first, last
+
+
+def _day(text: str, option: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{option} {text!r} is no day: write it as 2026-10-30") from None
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, UTC)
