@@ -90,13 +90,13 @@ def main() -> NoReturn:
         app()
     except SystemExit as leaving:
         sys.exit(leaving.code)
-    except _mistakes() as error:
+    except mistakes() as error:
         print(f"tollbook: {error}", file=sys.stderr)
         sys.exit(USER)
     sys.exit(OK)
 
 
-def _mistakes() -> tuple[type[Exception], ...]:
+def mistakes() -> tuple[type[Exception], ...]:
     """What the user must change; imported only once something is wrong, so that `--help` answers at once."""
     from collector.sources import SourceError
     from ledger.keys import KeyFileError

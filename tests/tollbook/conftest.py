@@ -49,6 +49,26 @@ def runner(folder: Path) -> Tollbook:
     return run
 
 
+def in_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Tollbook:
+    """The same without a process of its own, for commands whose every wording is tried."""
+    from typer.testing import CliRunner
+
+    from tollbook import cli
+
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def run(*args: str, stdin: str = "") -> Done:
+        done = CliRunner().invoke(cli.app, args, input=stdin)
+        if isinstance(done.exception, cli.mistakes()):
+            return Done(cli.USER, done.stdout, f"tollbook: {done.exception}\n")
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return Done(done.exit_code, done.stdout, done.stderr)
+
+    return run
+
+
 def lay_out(folder: Path) -> Path:
     """The sample's logs and configuration, as a user would have them."""
     (folder / "logs").mkdir(parents=True)
@@ -72,6 +92,18 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def tollbook(folder: Path) -> Tollbook:
     return runner(folder)
+
+
+@pytest.fixture
+def run_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Tollbook]:
+    """The command in this process, in any folder."""
+    return lambda folder: in_process(folder, monkeypatch)
+
+
+@pytest.fixture
+def in_folder(folder: Path, run_in: Callable[[Path], Tollbook]) -> Tollbook:
+    """The command in this process, in the folder of the sample."""
+    return run_in(folder)
 
 
 @pytest.fixture(scope="session")

@@ -48,28 +48,28 @@ def incidents(tollbook, *lines: str) -> list[dict]:
     return [each for each in listed if each["rule"] == "count_drift"]
 
 
-def test_a_prompt_that_something_adds_to_on_its_way_is_told_by_model(tollbook):
-    (found,) = incidents(tollbook, *two_weeks(), *newest(INJECTED))
+def test_a_prompt_that_something_adds_to_on_its_way_is_told_by_model(in_folder):
+    (found,) = incidents(in_folder, *two_weeks(), *newest(INJECTED))
     assert found["scope"] == {"model": "gpt-4.1-mini"}
     assert found["severity"] == "ticket"
     assert found["since"].startswith("2026-10-15")
     assert found["summary"] == "0 % of 25 text-only calls count as billed, 100 % is usual"
-    why = json.loads(tollbook("sql", "SELECT why FROM incidents WHERE rule = 'count_drift'", "--json").out)
+    why = json.loads(in_folder("sql", "SELECT why FROM incidents WHERE rule = 'count_drift'", "--json").out)
     assert why["rows"][0][0][0] == "the bill is 37 tokens a call above our count, in 25 calls"
 
 
-def test_two_weeks_of_equal_counts_are_no_finding(tollbook):
-    assert incidents(tollbook, *two_weeks(), *newest(0)) == []
+def test_two_weeks_of_equal_counts_are_no_finding(in_folder):
+    assert incidents(in_folder, *two_weeks(), *newest(0)) == []
 
 
-def test_a_few_calls_that_differ_are_too_little_evidence(tollbook):
-    assert incidents(tollbook, *two_weeks(), *newest(INJECTED, calls=4)) == []
+def test_a_few_calls_that_differ_are_too_little_evidence(in_folder):
+    assert incidents(in_folder, *two_weeks(), *newest(INJECTED, calls=4)) == []
 
 
-def test_a_model_without_a_past_is_not_held_against_another(tollbook):
+def test_a_model_without_a_past_is_not_held_against_another(in_folder):
     start = FIRST + timedelta(days=14)
     other = [call(500 + n, start + timedelta(minutes=n), INJECTED, "gpt-4o") for n in range(25)]
-    assert incidents(tollbook, *two_weeks(), *other) == []
+    assert incidents(in_folder, *two_weeks(), *other) == []
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +81,8 @@ def drifted(tmp_path_factory, spawn_run) -> Path:
 
 
 @pytest.fixture
-def asked(drifted: Path, tmp_path: Path, spawn_run):
-    return spawn_run(Path(shutil.copytree(drifted, tmp_path / "copy")))
+def asked(drifted: Path, tmp_path: Path, run_in):
+    return run_in(Path(shutil.copytree(drifted, tmp_path / "copy")))
 
 
 def test_counts_are_held_against_the_bills_by_model(asked):
