@@ -16,6 +16,7 @@ from collector.batches import batch_of
 from collector.cutting import Cutting, Numbered, Task
 from collector.sources import Record
 from collector.work import Intake, Job, Part, Stretch, batches, read, reading_of
+from ledger.derived import settle
 from ledger.posting import Batch, Outcome, positions, post, post_all
 from ledger.store import Ledger
 
@@ -78,6 +79,9 @@ def ingest(
             run.write(pieces)
     finally:
         cutting.close_all()
+    if any(file.outcome.read for file in run.files):
+        with visit() as ledger:
+            settle(ledger)
     return Summary(tuple(run.files), time.perf_counter() - started, _formats(run.files))
 
 

@@ -7,14 +7,19 @@ from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
+from ledger import derived
+
 LATEST = 2
+# What a rollup view told was made anew at each question; from here on the derived tables are kept.
+_DERIVED_SINCE = 2
 
 
 def steps(version: int) -> Iterator[tuple[int, str]]:
     """The statements from `version` to LATEST, one (number, SQL) for each version on the way."""
     folder = resources.files("ledger").joinpath("migrations")
     for number in range(version + 1, LATEST + 1):
-        yield number, folder.joinpath(f"{number:04d}.sql").read_text(encoding="utf-8")
+        text = folder.joinpath(f"{number:04d}.sql").read_text(encoding="utf-8")
+        yield number, text + derived.statements() if number == _DERIVED_SINCE else text
 
 
 def copy_aside(file: Path, version: int) -> Path:

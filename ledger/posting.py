@@ -8,11 +8,9 @@ from datetime import datetime
 
 import polars as pl
 
-from ledger.booking import MONEY_COLUMNS, book, is_half_reported
-from ledger.frames import RECORDS
-from ledger.merge import merge
-from ledger.prices import Contract, as_frame
-from ledger.quotes import held_terms
+from ledger.known import known
+from ledger.prices import Contract
+from ledger.rows import write
 from ledger.store import Ledger
 
 REJECTS = pl.Schema(
@@ -119,26 +117,25 @@ def _post_records(
     incoming = pl.concat(
         batch.records.with_columns(pl.lit(number).alias("batch")) for number, batch in enumerate(batches)
     )
-    with ledger.scanning("incoming", incoming.select(_CALL)):
-        known = ledger.frame(_KNOWN)
+    held = known(ledger, incoming)
+    with ledger.scanning("incoming", incoming.select("record_digest")):
         ledger.execute("DELETE FROM rejects WHERE record_digest IN (SELECT record_digest FROM incoming)")
-    fresh = _fresh(incoming, known)
-    existing = set(known["request_id"]) & set(fresh["request_id"])
-    first = fresh.unique("request_id", keep="first", maintain_order=True).filter(
-        ~pl.col("request_id").is_in(list(existing))
+    fresh = _fresh(incoming, held)
+    first = fresh.unique("request_id", keep="first", maintain_order=True).join(
+        held, on="request_id", how="anti", maintain_order="left"
     )
-    _write(ledger, fresh.drop("batch"), list(existing), contracts, now)
+    write(ledger, fresh.drop("batch"), held, contracts, now)
     parts = (_by_batch(frame, len(batches)) for frame in (incoming, fresh, first))
     return [_outcome(batch, *frames) for batch, *frames in zip(batches, *parts, strict=True)]
 
 
-def _fresh(incoming: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+def _fresh(incoming: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
     """The records that say something new: of equal ones without a time of their own the earliest does."""
     earliest = incoming.sort("ts", maintain_order=True).unique(_CALL, keep="first", maintain_order=True)
-    before = known.group_by(_CALL).agg(known_ts=pl.col("ts").min())
-    held = earliest.join(before, on=_CALL, how="left", maintain_order="left")
+    before = held.group_by(_CALL).agg(known_ts=pl.col("ts").min())
+    compared = earliest.join(before, on=_CALL, how="left", maintain_order="left")
     is_earlier = pl.col("ts_estimated") & (pl.col("ts") < pl.col("known_ts"))
-    return held.filter(pl.col("known_ts").is_null() | is_earlier).drop("known_ts")
+    return compared.filter(pl.col("known_ts").is_null() | is_earlier).drop("known_ts")
 
 
 def _by_batch(frame: pl.DataFrame, count: int) -> list[pl.DataFrame]:
@@ -158,105 +155,6 @@ def _outcome(batch: Batch, incoming: pl.DataFrame, fresh: pl.DataFrame, first: p
 
 def _without_id(records: pl.DataFrame) -> int:
     return int((records["id_kind"] == "record").sum())
-
-
-def _write(
-    ledger: Ledger,
-    fresh: pl.DataFrame,
-    existing: Sequence[str],
-    contracts: Sequence[Contract],
-    now: datetime,
-) -> None:
-    again = fresh.filter(pl.col("request_id").is_in(existing) | pl.col("request_id").is_duplicated())
-    alone = fresh.join(again, on="request_id", how="anti") if len(again) else fresh
-    # The row of a call whose usage is half reported does not show the record as read: keep it beside.
-    _keep_parts(ledger, alone.filter(is_half_reported()))
-    merged = _merge_parts(ledger, again) if len(again) else alone.clear()
-    _write_booked(ledger, pl.concat([alone, merged]), existing, contracts, now)
-
-
-_KNOWN = """
-    SELECT request_id::VARCHAR AS request_id, record_digest, ts FROM requests
-    WHERE request_id IN (SELECT request_id::UUID FROM incoming)
-    UNION
-    SELECT request_id::VARCHAR, record_digest, ts FROM record_parts
-    WHERE request_id IN (SELECT request_id::UUID FROM incoming)
-"""
-
-
-def _merge_parts(ledger: Ledger, again: pl.DataFrame) -> pl.DataFrame:
-    """Keep the records of calls seen more than once beside the row, and merge all of each call."""
-    with ledger.scanning("incoming", again.select("request_id").unique()):
-        ledger.execute(
-            f"INSERT INTO record_parts BY NAME SELECT {_AS_READ} FROM requests "
-            "WHERE request_id IN (SELECT request_id::UUID FROM incoming) "
-            "AND request_id NOT IN (SELECT request_id FROM record_parts)"
-        )
-    _keep_parts(ledger, again)
-    with ledger.scanning("incoming", again.select("request_id")):
-        parts = ledger.frame(
-            f"SELECT * REPLACE ({_FROM_ROW}) FROM record_parts "
-            "WHERE request_id IN (SELECT request_id::UUID FROM incoming)"
-        )
-    return merge(parts.select(pl.col(name).cast(dtype) for name, dtype in RECORDS.items()))
-
-
-def _keep_parts(ledger: Ledger, records: pl.DataFrame) -> None:
-    if len(records):
-        with ledger.scanning("kept", records):
-            ledger.execute(f"INSERT INTO record_parts BY NAME SELECT * REPLACE ({_TO_ROW}) FROM kept")
-
-
-# A row of a call seen once still holds its record as read: only a count that stands in for missing usage
-# has to be taken back out.
-_STOOD_IN = ("input_tokens", "output_tokens")
-_AS_READ = ", ".join(
-    f"CASE WHEN usage_source = 'reported' THEN {name} END AS {name}" if name in _STOOD_IN else name
-    for name in RECORDS
-)
-_TO_ROW = "request_id::UUID AS request_id, map_from_entries(tags) AS tags"
-_FROM_ROW = "request_id::VARCHAR AS request_id, map_entries(tags) AS tags"
-_TO_MONEY = ", ".join(
-    f"({name}::DECIMAL(19, 0) * 0.000000000001)::DECIMAL(18, 12) AS {name}" for name in MONEY_COLUMNS
-)
-
-
-def _write_booked(
-    ledger: Ledger,
-    records: pl.DataFrame,
-    replaced: Sequence[str],
-    contracts: Sequence[Contract],
-    now: datetime,
-) -> None:
-    if records.is_empty():
-        return
-    held = _replace(ledger, replaced) if replaced else None
-    booked, prices = book(records, contracts, held)
-    with ledger.scanning("booked", booked):
-        ledger.execute(f"INSERT INTO requests BY NAME SELECT * REPLACE ({_TO_ROW}, {_TO_MONEY}) FROM booked")
-    with ledger.scanning("used", as_frame(prices, now)):
-        ledger.execute(
-            "INSERT INTO prices BY NAME SELECT * FROM used "
-            "WHERE price_id NOT IN (SELECT price_id FROM prices)"
-        )
-
-
-def _replace(ledger: Ledger, request_ids: Sequence[str]) -> pl.DataFrame:
-    """Take rows out to be booked anew, and say what they were charged by: a booked price stays."""
-    with ledger.scanning("replaced", pl.DataFrame({"request_id": list(request_ids)})):
-        booked = ledger.frame(
-            "SELECT request_id::VARCHAR AS request_id, provider, model, tenant, service_tier, "
-            "ts::DATE AS day, price_id FROM requests "
-            "WHERE request_id IN (SELECT request_id::UUID FROM replaced) "
-            "AND cost_usd IS NOT NULL AND usage_source <> 'none' AND NOT ts_estimated"
-        )
-        ledger.execute("DELETE FROM requests WHERE request_id IN (SELECT request_id::UUID FROM replaced)")
-    with ledger.scanning("booked", booked.select("price_id").unique()):
-        prices = ledger.frame(
-            "SELECT price_id, meter, above_input_tokens, usd_per_million FROM prices "
-            "WHERE price_id IN (SELECT price_id FROM booked)"
-        )
-    return held_terms(booked, prices)
 
 
 def _post_rejects(ledger: Ledger, batch: Batch) -> int:

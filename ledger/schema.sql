@@ -302,55 +302,5 @@ CREATE TABLE job_runs (
 CREATE TABLE sealed (period_start TIMESTAMP NOT NULL, period_end TIMESTAMP NOT NULL, kind VARCHAR NOT NULL, sealed_at TIMESTAMP NOT NULL);
 CREATE TABLE audit (happened_at TIMESTAMP NOT NULL, action VARCHAR NOT NULL, detail VARCHAR NOT NULL);
 
--- Spend by quarter of an hour, so that half-hour and 45-minute time zones tie.
-CREATE VIEW rollup AS
-SELECT
-    time_bucket(INTERVAL 15 MINUTE, ts) AS bucket,
-    tenant, workflow, environment, provider, model, model_tier, service_tier, operation, status, usage_source,
-    ts_estimated,
-    count(*) AS requests,
-    coalesce(sum(input_tokens), 0)::BIGINT AS input_tokens,
-    coalesce(sum(cache_read_tokens), 0)::BIGINT AS cache_read_tokens,
-    coalesce(sum(cache_write_tokens), 0)::BIGINT AS cache_write_tokens,
-    coalesce(sum(cache_write_1h_tokens), 0)::BIGINT AS cache_write_1h_tokens,
-    coalesce(sum(output_tokens), 0)::BIGINT AS output_tokens,
-    coalesce(sum(reasoning_tokens), 0)::BIGINT AS reasoning_tokens,
-    coalesce(sum(audio_input_tokens), 0)::BIGINT AS audio_input_tokens,
-    coalesce(sum(audio_output_tokens), 0)::BIGINT AS audio_output_tokens,
-    coalesce(sum(counted_input_tokens), 0)::BIGINT AS counted_input_tokens,
-    coalesce(sum(counted_output_tokens), 0)::BIGINT AS counted_output_tokens,
-    coalesce(sum(seg_tools), 0)::BIGINT AS seg_tools,
-    coalesce(sum(seg_system), 0)::BIGINT AS seg_system,
-    coalesce(sum(seg_schema), 0)::BIGINT AS seg_schema,
-    coalesce(sum(seg_history), 0)::BIGINT AS seg_history,
-    coalesce(sum(seg_context), 0)::BIGINT AS seg_context,
-    coalesce(sum(seg_tool_results), 0)::BIGINT AS seg_tool_results,
-    coalesce(sum(seg_user), 0)::BIGINT AS seg_user,
-    coalesce(sum(seg_media), 0)::BIGINT AS seg_media,
-    coalesce(sum(seg_framing), 0)::BIGINT AS seg_framing,
-    coalesce(sum(seg_unexplained), 0)::BIGINT AS seg_unexplained,
-    coalesce(sum(cost_tools_usd), 0)::DECIMAL(38, 12) AS cost_tools_usd,
-    coalesce(sum(cost_system_usd), 0)::DECIMAL(38, 12) AS cost_system_usd,
-    coalesce(sum(cost_schema_usd), 0)::DECIMAL(38, 12) AS cost_schema_usd,
-    coalesce(sum(cost_history_usd), 0)::DECIMAL(38, 12) AS cost_history_usd,
-    coalesce(sum(cost_context_usd), 0)::DECIMAL(38, 12) AS cost_context_usd,
-    coalesce(sum(cost_tool_results_usd), 0)::DECIMAL(38, 12) AS cost_tool_results_usd,
-    coalesce(sum(cost_user_usd), 0)::DECIMAL(38, 12) AS cost_user_usd,
-    coalesce(sum(cost_media_usd), 0)::DECIMAL(38, 12) AS cost_media_usd,
-    coalesce(sum(cost_framing_usd), 0)::DECIMAL(38, 12) AS cost_framing_usd,
-    coalesce(sum(cost_unexplained_usd), 0)::DECIMAL(38, 12) AS cost_unexplained_usd,
-    coalesce(sum(cost_answer_usd), 0)::DECIMAL(38, 12) AS cost_answer_usd,
-    coalesce(sum(cost_tool_calls_usd), 0)::DECIMAL(38, 12) AS cost_tool_calls_usd,
-    coalesce(sum(cost_reasoning_usd), 0)::DECIMAL(38, 12) AS cost_reasoning_usd,
-    coalesce(sum(cost_usd), 0)::DECIMAL(38, 12) AS cost_usd,
-    coalesce(sum(list_cost_usd), 0)::DECIMAL(38, 12) AS list_cost_usd,
-    coalesce(sum(contracted_cost_usd), 0)::DECIMAL(38, 12) AS contracted_cost_usd,
-    coalesce(sum(input_cost_usd), 0)::DECIMAL(38, 12) AS input_cost_usd,
-    coalesce(sum(cache_read_cost_usd), 0)::DECIMAL(38, 12) AS cache_read_cost_usd,
-    coalesce(sum(output_cost_usd), 0)::DECIMAL(38, 12) AS output_cost_usd,
-    count(*) FILTER (cost_usd IS NULL) AS unpriced_requests,
-    coalesce(sum(coalesce(input_tokens, 0) + coalesce(cache_read_tokens, 0) + coalesce(cache_write_tokens, 0)
-        + coalesce(cache_write_1h_tokens, 0) + coalesce(output_tokens, 0)) FILTER (cost_usd IS NULL), 0)::BIGINT
-        AS unpriced_tokens
-FROM requests
-GROUP BY ALL;
+-- Quarters of an hour in which the derived tables (see derived.py) may hold several rows a group.
+CREATE TABLE unsettled (bucket TIMESTAMP NOT NULL);

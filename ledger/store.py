@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from ledger import keys, migrate
+from ledger import derived, keys, migrate
 
 _SETTINGS: Mapping[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
@@ -213,6 +213,7 @@ def _create(connection: duckdb.DuckDBPyConnection, key: bytes) -> None:
     schema = resources.files("ledger").joinpath("schema.sql").read_text(encoding="utf-8")
     connection.execute("BEGIN")
     connection.execute(schema)
+    connection.execute(derived.statements())
     connection.execute("INSERT INTO schema_version VALUES (?, ?)", [migrate.LATEST, _now()])
     connection.execute("INSERT INTO ledger_facts VALUES ('key_id', ?)", [keys.key_id(key)])
     connection.execute("COMMIT")

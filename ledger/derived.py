@@ -1,0 +1,131 @@
+"""The tables of sums kept beside `requests`, always in step with its rows.
+
+Each is the answer of its query in `sql/`, by quarter of an hour or by day. A commit adds the sums of what it
+booked, less those of the rows it took out, so it costs what it brings, however large the ledger is. Until
+`settle` adds them up a group may stand in several rows: their sum is right at any moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from ledger.store import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A table of sums: the columns that name a group, time first; those whose least or most is kept.
+
+    Every other column adds up; `count` is the one that is zero where a group has no call left. `time` is the
+    first key of a quarter of an hour named `bucket`.
+    """
+
+    keys: tuple[str, ...]
+    least: tuple[str, ...] = ()
+    most: tuple[str, ...] = ()
+    count: str = "requests"
+    time: str = "bucket"
+
+
+DERIVED: Mapping[str, Derived] = {
+    "rollup": Derived(
+        (
+            "bucket",
+            "tenant",
+            "workflow",
+            "environment",
+            "provider",
+            "model",
+            "model_tier",
+            "service_tier",
+            "operation",
+            "status",
+            "usage_source",
+            "ts_estimated",
+            "unpriced_reason",
+        )
+    ),
+    "prompt_use": Derived(
+        ("bucket", "tenant", "workflow", "environment", "model", "status", "prompt_version"),
+        least=("first_ts",),
+        most=("last_ts",),
+    ),
+    "size_bins": Derived(("bucket", "tenant", "workflow", "side", "bin")),
+}
+
+
+@cache
+def query(name: str, source: str = "requests") -> str:
+    """The SQL that makes a derived table from the rows of `requests`, or of another source like it."""
+    text = resources.files("ledger").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+    return text.replace("FROM requests", f"FROM {source}")
+
+
+def statements() -> str:
+    """The SQL that makes all derived tables from the rows there are."""
+    return "\n".join(f"CREATE TABLE {name} AS\n{query(name)};" for name in DERIVED)
+
+
+def add(ledger: Ledger, source: str) -> None:
+    """Add the rows of `source` to every derived table."""
+    for name in DERIVED:
+        ledger.execute(f"INSERT INTO {name} BY NAME {query(name, source)}")
+
+
+def take(ledger: Ledger, source: str) -> None:
+    """Take the rows of `source` out of every derived table."""
+    for name, table in DERIVED.items():
+        ledger.execute(f"INSERT INTO {name} BY NAME SELECT {_less(table)} FROM ({query(name, source)})")
+
+
+def unsettle(ledger: Ledger, ts: pl.Series) -> None:
+    """Remember when the calls were made that `add` and `take` were told of."""
+    times = ts.dt.truncate("15m").unique().alias("bucket")
+    ledger.append("unsettled", times.to_frame())
+
+
+def settle(ledger: Ledger) -> None:
+    """Add up the rows of each group into one, a day at a time, and drop those without a call."""
+    for (day,) in ledger.rows("SELECT DISTINCT bucket::DATE FROM unsettled ORDER BY 1"):
+        with ledger.transaction():
+            for name, table in DERIVED.items():
+                _settle(ledger, name, table, f"bucket::DATE = DATE '{day}'")
+            ledger.execute(f"DELETE FROM unsettled WHERE bucket::DATE = DATE '{day}'")
+
+
+def _settle(ledger: Ledger, name: str, table: Derived, of_day: str) -> None:
+    time = table.keys[0]
+    times = f"SELECT {table.time} FROM unsettled WHERE {of_day}"
+    # The two ends are for the zone maps: without them all times are read.
+    low, high = ledger.rows(f"SELECT min({table.time}), max({table.time}) FROM unsettled WHERE {of_day}")[0]
+    touched = f"{time} BETWEEN '{low}' AND '{high}' AND {time} IN ({times})"
+    ledger.execute(
+        f"CREATE OR REPLACE TEMP TABLE settled AS SELECT {_added_up(table)} FROM {name} "
+        f"WHERE {touched} GROUP BY {', '.join(table.keys)} HAVING sum({table.count}) <> 0"
+    )
+    ledger.execute(f"DELETE FROM {name} WHERE {touched}")
+    ledger.execute(f"INSERT INTO {name} BY NAME SELECT * FROM settled ORDER BY {time}")
+
+
+def _parts(table: Derived) -> tuple[str, str]:
+    keys = ", ".join(table.keys)
+    return keys, ", ".join((*table.keys, *table.least, *table.most))
+
+
+def _less(table: Derived) -> str:
+    """Every sum with its sign turned; what is least or most stays, it cannot be taken back."""
+    _, kept = _parts(table)
+    return f"{kept}, -COLUMNS(* EXCLUDE ({kept}))"
+
+
+def _added_up(table: Derived) -> str:
+    keys, kept = _parts(table)
+    ends = [*(f"min({n}) AS {n}" for n in table.least), *(f"max({n}) AS {n}" for n in table.most)]
+    return ", ".join([keys, *ends, f"sum(COLUMNS(* EXCLUDE ({kept})))"])

@@ -1,0 +1,189 @@
+"""The rows of `requests`: written, and taken out to be made anew when a call is told more of.
+
+Whatever is written or taken out goes into the derived tables in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import polars as pl
+
+from ledger import derived
+from ledger.booking import MONEY_COLUMNS, book, is_half_reported
+from ledger.frames import RECORDS
+from ledger.known import EVERYWHERE, Near, near
+from ledger.merge import merge
+from ledger.prices import Contract, as_frame
+from ledger.quotes import held_terms
+from ledger.store import Ledger
+
+
+def write(
+    ledger: Ledger, fresh: pl.DataFrame, known: pl.DataFrame, contracts: Sequence[Contract], now: datetime
+) -> None:
+    """Book records that say something new, merged with what is `known` of their calls (see known.known)."""
+    of_fresh = known.join(fresh.select("request_id").unique(), on="request_id", how="semi")
+    existing = of_fresh["request_id"].unique().to_list()
+    again = fresh.filter(pl.col("request_id").is_in(existing) | pl.col("request_id").is_duplicated())
+    alone = fresh.join(again, on="request_id", how="anti") if len(again) else fresh
+    # The row of a call whose usage is half reported does not show the record as read: keep it beside.
+    _keep_parts(ledger, alone.filter(is_half_reported()))
+    held = _take_out(ledger, existing, _around(of_fresh, again)) if existing else None
+    merged = _merged(ledger, again, of_fresh) if len(again) else alone.clear()
+    _book(ledger, pl.concat([alone, merged]), held, contracts, now)
+
+
+def _around(of_fresh: pl.DataFrame, again: pl.DataFrame) -> Near:
+    """Where the rows and parts of known calls lie."""
+    times = again.select("ts", "ts_estimated")
+    held = of_fresh.select("ts", pl.lit(value=False).alias("ts_estimated"))
+    return near(pl.concat([times, held]))
+
+
+# A row of a call seen once still holds its record as read: only a count that stands in for missing usage
+# has to be taken back out.
+_STOOD_IN = ("input_tokens", "output_tokens")
+_AS_READ = ", ".join(
+    f"CASE WHEN usage_source = 'reported' THEN {name} END AS {name}" if name in _STOOD_IN else name
+    for name in RECORDS
+)
+_TO_ROW = "request_id::UUID AS request_id, map_from_entries(tags) AS tags"
+_FROM_ROW = "request_id::VARCHAR AS request_id, map_entries(tags) AS tags"
+_TO_MONEY = ", ".join(
+    f"({name}::DECIMAL(19, 0) * 0.000000000001)::DECIMAL(18, 12) AS {name}" for name in MONEY_COLUMNS
+)
+
+
+def _take_out(ledger: Ledger, request_ids: Sequence[str], where: Near) -> pl.DataFrame:
+    """Move the calls' rows to the table `gone`, to be booked anew; the terms they were charged by."""
+    with ledger.scanning("replaced", pl.DataFrame({"request_id": list(request_ids)})):
+        ledger.execute(
+            f"CREATE OR REPLACE TEMP TABLE gone AS {_looked_up('requests', where)}",
+            where.params,
+        )
+    times = ledger.frame("SELECT ts FROM gone")["ts"]
+    ledger.execute(
+        "DELETE FROM requests WHERE request_id IN (SELECT request_id FROM gone) AND ts BETWEEN ? AND ?",
+        [times.min(), times.max()],
+    )
+    derived.take(ledger, "gone")
+    derived.unsettle(ledger, times)
+    return _held(ledger)
+
+
+def _looked_up(table: str, where: Near) -> str:
+    """The rows of the calls in `replaced`, which lie there or have an estimated time."""
+    wanted = "request_id IN (SELECT request_id::UUID FROM replaced)"
+    if where.spans is None:
+        return f"SELECT * FROM {table} WHERE {wanted}"
+    return (
+        f"SELECT * FROM {table} WHERE {where.sql} AND NOT ts_estimated AND {wanted} "
+        f"UNION ALL SELECT * FROM {table} WHERE ts_estimated AND {wanted}"
+    )
+
+
+def _held(ledger: Ledger) -> pl.DataFrame:
+    """What the rows in `gone` were charged by: a booked price stays."""
+    booked = ledger.frame(
+        "SELECT request_id::VARCHAR AS request_id, provider, model, tenant, service_tier, "
+        "ts::DATE AS day, price_id FROM gone "
+        "WHERE cost_usd IS NOT NULL AND usage_source <> 'none' AND NOT ts_estimated"
+    )
+    with ledger.scanning("booked", booked.select("price_id").unique()):
+        prices = ledger.frame(
+            "SELECT price_id, meter, above_input_tokens, usd_per_million FROM prices "
+            "WHERE price_id IN (SELECT price_id FROM booked)"
+        )
+    return held_terms(booked, prices)
+
+
+def _merged(ledger: Ledger, again: pl.DataFrame, of_fresh: pl.DataFrame) -> pl.DataFrame:
+    """Keep the records of calls seen more than once beside the row, and merge all of each call."""
+    if len(of_fresh):
+        with ledger.scanning("parted", of_fresh.filter(~pl.col("is_row")).select("request_id").unique()):
+            ledger.execute(
+                f"INSERT INTO record_parts BY NAME SELECT {_AS_READ} FROM gone "
+                "WHERE request_id NOT IN (SELECT request_id::UUID FROM parted)"
+            )
+    _keep_parts(ledger, again)
+    return merge(_parts(ledger, again["request_id"], _around(of_fresh, again)))
+
+
+def _parts(ledger: Ledger, request_ids: pl.Series, where: Near) -> pl.DataFrame:
+    """The records of these calls as they were read."""
+    with ledger.scanning("replaced", request_ids.unique().to_frame("request_id")):
+        parts = ledger.frame(
+            f"SELECT * REPLACE ({_FROM_ROW}) FROM ({_looked_up('record_parts', where)})", where.params
+        )
+    return parts.select(pl.col(name).cast(dtype) for name, dtype in RECORDS.items())
+
+
+def _keep_parts(ledger: Ledger, records: pl.DataFrame) -> None:
+    if len(records):
+        with ledger.scanning("kept", records):
+            ledger.execute(f"INSERT INTO record_parts BY NAME SELECT * REPLACE ({_TO_ROW}) FROM kept")
+
+
+def _book(
+    ledger: Ledger,
+    records: pl.DataFrame,
+    held: pl.DataFrame | None,
+    contracts: Sequence[Contract],
+    now: datetime,
+) -> None:
+    if records.is_empty():
+        return
+    booked, prices = book(records, contracts, held)
+    with ledger.scanning("booked", booked):
+        ledger.execute(
+            f"CREATE OR REPLACE TEMP TABLE came AS SELECT * REPLACE ({_TO_ROW}, {_TO_MONEY}) FROM booked"
+        )
+    ledger.execute("INSERT INTO requests BY NAME FROM came")
+    derived.add(ledger, "came")
+    derived.unsettle(ledger, booked["ts"])
+    with ledger.scanning("used", as_frame(prices, now)):
+        ledger.execute(
+            "INSERT INTO prices BY NAME SELECT * FROM used "
+            "WHERE price_id NOT IN (SELECT price_id FROM prices)"
+        )
+
+
+# The ids are spread evenly: a sixteenth of them at a time fits in memory however many there are.
+_SLICES = tuple(f"{digit:x}" for digit in range(16))
+
+
+def unite(ledger: Ledger, contracts: Sequence[Contract], now: datetime) -> int:
+    """Make one row of each call that was booked twice, its records lying days apart; how many there were.
+
+    Reads the id of every row, so it is work for the night.
+    """
+    found = [request_id for digit in _SLICES for request_id in _twice(ledger, digit)]
+    if found:
+        with ledger.transaction():
+            _unite(ledger, found, contracts, now)
+    return len(found)
+
+
+def _twice(ledger: Ledger, digit: str) -> list[str]:
+    low, high = (f"{digit}{rest * 7}-{rest * 4}-{rest * 4}-{rest * 4}-{rest * 12}" for rest in "0f")
+    rows = ledger.rows(
+        "SELECT request_id::VARCHAR FROM requests WHERE request_id BETWEEN ?::UUID AND ?::UUID "
+        "GROUP BY request_id HAVING count(*) > 1",
+        [low, high],
+    )
+    return [str(request_id) for (request_id,) in rows]
+
+
+def _unite(ledger: Ledger, request_ids: Sequence[str], contracts: Sequence[Contract], now: datetime) -> None:
+    held = _take_out(ledger, request_ids, EVERYWHERE)
+    ledger.execute(
+        f"INSERT INTO record_parts BY NAME SELECT {_AS_READ} FROM gone "
+        "WHERE (request_id, record_digest) NOT IN (SELECT request_id, record_digest FROM record_parts)"
+    )
+    parts = _parts(ledger, pl.Series(request_ids, dtype=pl.String), EVERYWHERE)
+    one_each = held.sort("request_id", "day", "price_id").unique(
+        ["request_id", "above"], keep="first", maintain_order=True
+    )
+    _book(ledger, merge(parts), one_each, contracts, now)
