@@ -127,7 +127,7 @@ def _unreadable(source: str, error: Exception) -> str:
     if isinstance(error, SourceError):
         return str(error)
     reason = error.strerror if isinstance(error, OSError) else None
-    return f"cannot read {source}: {reason or error}"
+    return f"cannot read {source}: {reason or str(error).splitlines()[0]}"
 
 
 def _make(
