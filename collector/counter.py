@@ -65,9 +65,12 @@ def _guarded(encoding: str, text: str) -> TextCount:
 
 
 def _by_piece(encoding: str, text: str) -> int:
+    """Count a stretch cut at the giants in it."""
     vocabulary = reference(encoding)
-    pieces = pretokens.split(vocabulary._pat_str, text)
-    return sum(giants.tokens(vocabulary, piece.encode()) for piece in pieces)
+    tokens = 0
+    for stretch, is_piece in pretokens.around_giants(vocabulary._pat_str, text):
+        tokens += giants.tokens(vocabulary, stretch.encode()) if is_piece else _plain(encoding, stretch)
+    return tokens
 
 
 def _paired(text: str) -> str:

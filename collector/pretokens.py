@@ -38,10 +38,27 @@ def hostile(text: str) -> list[tuple[int, int]]:
     return [(start, end) for start, end in pairwise(ends) if end - start >= 2 * WINDOW]
 
 
-def split(pattern: str, text: str) -> Iterator[str]:
-    """The pre-tokens of a text by a tokenizer's pattern, giants too."""
+def around_giants(pattern: str, text: str, giant: int = WINDOW) -> Iterator[tuple[str, bool]]:
+    """The text in stretches; true with one that is a single pre-token, by a tokenizer's pattern.
+
+    White space before a giant stands alone too: at the end of a text it would be cut in another way.
+    """
     wide = _ASTRAL.search(text) is not None
-    return (found[0] for found in _python_pattern(pattern, wide).finditer(text))
+    start = settled = 0
+    spaces: list[str] = []
+    for found in _python_pattern(pattern, wide).finditer(text):
+        piece = found[0]
+        if len(piece) >= giant:
+            yield text[start:settled], False
+            yield from ((space, True) for space in spaces)
+            yield piece, True
+            start = settled = found.end()
+            spaces = []
+        elif piece.isspace():
+            spaces.append(piece)
+        else:
+            settled, spaces = found.end(), []
+    yield text[start:], False
 
 
 def is_settled(text: str) -> bool:
