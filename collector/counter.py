@@ -39,7 +39,7 @@ def count(encoding: str, text: str) -> TextCount:
     known = lasting.recall(digest) if digest else None
     if known is not None:
         return TextCount(known, exact=True)
-    counted = _guarded(encoding, _paired(text)) if hostile else TextCount(_plain(encoding, text), exact=True)
+    counted = guarded(encoding, _paired(text)) if hostile else TextCount(_plain(encoding, text), exact=True)
     if digest and counted.exact:
         lasting.keep(digest, counted.tokens)
     return counted
@@ -54,21 +54,20 @@ def _plain(encoding: str, text: str) -> int:
     return len(reference(encoding).encode_ordinary(text))
 
 
-def _guarded(encoding: str, text: str) -> TextCount:
-    """Count a text piece by piece where a giant may be in it, and whole between."""
+def guarded(encoding: str, text: str, window: int = pretokens.WINDOW) -> TextCount:
+    """Count a text with the giants in it apart; without lone surrogates. A giant fills a window."""
     tokens, end, exact = 0, 0, True
-    for start, stop in [*pretokens.hostile(text), (len(text), len(text))]:
-        tokens += _plain(encoding, text[end:start]) + _by_piece(encoding, text[start:stop])
+    for start, stop in [*pretokens.hostile(text, window), (len(text), len(text))]:
+        tokens += _plain(encoding, text[end:start]) + _around_giants(encoding, text[start:stop], window)
         exact = exact and pretokens.is_settled(text[start:stop])
         end = stop
     return TextCount(tokens, exact)
 
 
-def _by_piece(encoding: str, text: str) -> int:
-    """Count a stretch cut at the giants in it."""
+def _around_giants(encoding: str, text: str, giant: int) -> int:
     vocabulary = reference(encoding)
     tokens = 0
-    for stretch, is_piece in pretokens.around_giants(vocabulary._pat_str, text):
+    for stretch, is_piece in pretokens.around_giants(vocabulary._pat_str, text, giant):
         tokens += giants.tokens(vocabulary, stretch.encode()) if is_piece else _plain(encoding, stretch)
     return tokens
 

@@ -28,17 +28,16 @@ _BRACKET_OR_ESCAPE = re.compile(r"\[(\^?)([^\]]*)\]|" + _ESCAPE.pattern)
 _ASTRAL = re.compile(r"[\U00010000-\U0010ffff]")
 
 
-def hostile(text: str) -> list[tuple[int, int]]:
+def hostile(text: str, window: int = WINDOW) -> list[tuple[int, int]]:
     """The stretches that may hold a giant pre-token; they begin and end where pre-tokens surely end."""
-    search = _CERTAIN_END.search
-    if len(text) < 2 * WINDOW:
+    if len(text) < 2 * window:
         return []
-    found = (search(text, start, start + WINDOW) for start in range(0, len(text), WINDOW))
+    found = (_CERTAIN_END.search(text, start, start + window) for start in range(0, len(text), window))
     ends = [0, *(end.end() for end in found if end), len(text)]
-    return [(start, end) for start, end in pairwise(ends) if end - start >= 2 * WINDOW]
+    return [(start, end) for start, end in pairwise(ends) if end - start >= 2 * window]
 
 
-def around_giants(pattern: str, text: str, giant: int = WINDOW) -> Iterator[tuple[str, bool]]:
+def around_giants(pattern: str, text: str, giant: int) -> Iterator[tuple[str, bool]]:
     """The text in stretches; true with one that is a single pre-token, by a tokenizer's pattern.
 
     White space before a giant stands alone too: at the end of a text it would be cut in another way.
