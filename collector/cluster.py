@@ -26,6 +26,7 @@ from distributed.versions import VersionMismatchWarning
 
 from collector.counting import RULES_VERSION
 from collector.parts import LAYOUT, Made, Order, make_parts
+from collector.rollups import Answer, Each, Item
 from collector.sources import SourceError
 from ledger import keys
 
@@ -87,7 +88,8 @@ def make_all(
             except KilledWorker:
                 found[number] = Made(orders[number].source, problem=_deadly(orders[number].source))
             except (CancelledError, CommClosedError) as error:
-                raise SourceError(_lost(where, len(found), len(orders))) from error
+                done = f"after {len(found)} of {len(orders)} sources, what is made already is kept"
+                raise SourceError(_lost(where, done)) from error
             heard(found[number])
     return [found[number] for number in range(len(orders))]
 
@@ -98,6 +100,27 @@ class Shared:
 
     run: str
     versions: tuple[tuple[str, str], ...]
+
+
+def on_cluster(where: Target, key: bytes) -> Each:
+    """A way to run any function on every item of a list on a cluster; it raises what the function raises."""
+
+    def each(work: Callable[[Item], Answer], items: Sequence[Item]) -> list[Answer]:
+        with _connected(where) as client, _prepared(client, key) as shared:
+            futures = [
+                client.submit(work, item, key=f"{shared.run}-{number}", pure=False)
+                for number, item in enumerate(items)
+            ]
+            try:
+                return [future.result() for future in futures]
+            except KilledWorker as error:
+                raise SourceError(
+                    "several workers died summing up (out of memory?): give them more"
+                ) from error
+            except (CancelledError, CommClosedError) as error:
+                raise SourceError(_lost(where, "nothing is booked yet")) from error
+
+    return each
 
 
 def work(order: Order, shared: Shared) -> Made:
@@ -265,10 +288,9 @@ def _deadly(source: str) -> str:
     )
 
 
-def _lost(where: Target, done: int, wanted: int) -> str:
+def _lost(where: Target, state: str) -> str:
     return (
-        f"the scheduler at {where.address or 'this machine'} went away after {done} of {wanted} sources: run "
-        f"the same command again, what is made already is kept"
+        f"the scheduler at {where.address or 'this machine'} went away; {state}: run the same command again"
     )
 
 

@@ -14,6 +14,7 @@ from collector import places
 from collector.parts import Manifest, PartFile, batch_of, manifests, read_part
 from collector.places import Place
 from collector.sources import SourceError
+from ledger import derived
 from ledger.keys import key_id
 from ledger.posting import Batch, Outcome, post_all
 from ledger.prices import Contract
@@ -63,7 +64,7 @@ def load_parts(
             f"no manifests at {url}: make parts there with `tollbook ingest --on … --parts {url}`"
         )
     with visit() as ledger:
-        _check_key(found, ledger.key)
+        check_key(found, ledger.key)
         known = booked_names(ledger)
     return load(place, found, known, visit, contracts, now, progress)
 
@@ -86,8 +87,13 @@ def load(
     for steps in _commits(_steps(place, fresh, known, now, problems)):
         with visit() as ledger:
             outcomes += post_all(ledger, [step.batch for step in steps], contracts, now)
-            names += _remember(ledger, steps, now)
+            names += (done := [name for step in steps for name in step.names])
+            # Killed just before this, the parts are booked again, which changes nothing.
+            remember(ledger, done, now)
         progress(sum(step.batch.bytes for step in steps))
+    if outcomes:
+        with visit() as ledger:
+            derived.settle(ledger)
     return Loaded(
         sources=len(fresh) - len(problems),
         known=len(found) - len(fresh),
@@ -113,7 +119,8 @@ def booked_names(ledger: Ledger) -> frozenset[str]:
     return frozenset(ledger.frame("SELECT name FROM loaded_parts")["name"])
 
 
-def _check_key(found: Sequence[Manifest], key: bytes) -> None:
+def check_key(found: Sequence[Manifest], key: bytes) -> None:
+    """Raise SourceError for parts that were made with another key than the ledger's."""
     own = key_id(key)
     others = [manifest for manifest in found if manifest.key_id != own]
     if others:
@@ -177,9 +184,8 @@ def _commits(steps: Iterable[_Step]) -> Iterator[list[_Step]]:
         yield waiting
 
 
-def _remember(ledger: Ledger, steps: Sequence[_Step], now: datetime) -> list[str]:
-    """Keep what is booked. Killed just before this, the parts are booked again, which changes nothing."""
-    names = [name for step in steps for name in step.names]
+def remember(ledger: Ledger, names: Sequence[str], now: datetime) -> None:
+    """Keep what is booked by name."""
     at = pl.lit(now.replace(tzinfo=None), pl.Datetime("us"))
-    ledger.append("loaded_parts", pl.DataFrame({"name": names}).with_columns(loaded_at=at))
-    return names
+    frame = pl.DataFrame({"name": list(names)}, schema={"name": pl.String}).with_columns(loaded_at=at)
+    ledger.append("loaded_parts", frame)

@@ -152,7 +152,7 @@ def _make(
 def _written(
     order: Order, key: bytes, place: Place, path: str, stamp: Stamp, settings: str, digest: str
 ) -> Manifest:
-    writer = _Writer(place, f"{digest[:16]}-{settings[:8]}")
+    writer = Writer(place, f"{digest[:16]}-{settings[:8]}")
     parts: list[PartFile] = []
     rejects, versions = [REJECTS.to_frame()], [PROMPT_VERSIONS.to_frame()]
     position, form = None, ""
@@ -186,8 +186,8 @@ def _written(
 
 
 @dataclass(frozen=True, slots=True)
-class _Writer:
-    """Writes Parquet files whose names begin with the same stem."""
+class Writer:
+    """Write Parquet files whose names begin with the same stem."""
 
     place: Place
     stem: str

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collector.ingest import Summary
     from collector.part_loading import Loaded
     from collector.parts import Made
+    from collector.rollup_loading import SummedUp
     from tollbook.doctor import Point
     from tollbook.jobs import Check
 
@@ -160,6 +161,17 @@ def parts_loaded(loaded: Loaded) -> str:
         f"{_count(total.added, 'call')} added, {total.updated:,} completed by a later record, "
         f"{total.duplicate:,} known already, {_count(total.rejected, 'record')} rejected"
     )
+
+
+def sums_loaded(done: SummedUp) -> str:
+    """What booking the sums of parts did."""
+    days = ", ".join(str(day) for day in done.days) or "none"
+    lines = [f"{_count(done.calls, 'call')} summed up, {done.seconds:.1f} s; days closed: {days}"]
+    if done.waiting:
+        lines.append(f"not over yet, to be loaded later: {', '.join(str(day) for day in done.waiting)}")
+    if done.late:
+        lines.append(f"{_count(done.late, 'record')} refused: told after the day was closed")
+    return "\n".join(lines)
 
 
 def rejects(frame: pl.DataFrame) -> str:

@@ -9,18 +9,19 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("distributed")
 
-from collector import cluster
+from collector import cluster, rollups
 from collector.cluster import Described, Target, make_all, target
 from collector.ingest import Intake
 from collector.part_loading import load_parts
 from collector.parts import Order, make_parts
+from collector.rollup_loading import load_sums
 from collector.sources import SourceError
 from ledger.keys import key_id
 
@@ -98,6 +99,16 @@ def test_a_local_cluster_makes_what_one_process_makes(logs, tmp_path):
     assert found[3].problem == f"cannot read {wanted[3]}: No such file or directory"
 
 
+def test_sums_made_on_a_cluster_are_those_made_here(books, open_books, logs, tmp_path):
+    place = str(tmp_path / "parts")
+    for order in orders(logs[:2], place):
+        make_parts(order, KEY)
+    here = open_books()
+    for found, each in ((books, cluster.on_cluster(Target(workers=1), KEY)), (here, rollups.here)):
+        assert load_sums(place, found.visit, (), NOW + timedelta(days=9), each).calls == 200
+    assert books.rows("SELECT * FROM rollup ORDER BY ALL") == here.rows("SELECT * FROM rollup ORDER BY ALL")
+
+
 def test_a_killed_worker_and_a_killed_scheduler_change_nothing(books, open_books, logs, tmp_path, scheduler):
     where, head, hands = scheduler
     place = tmp_path / "parts"
@@ -108,9 +119,7 @@ def test_a_killed_worker_and_a_killed_scheduler_change_nothing(books, open_books
         elif head.poll() is None:
             head.send_signal(signal.SIGKILL)
 
-    with pytest.raises(
-        SourceError, match=f"went away after [0-9]+ of {SOURCES} sources: run the same command"
-    ):
+    with pytest.raises(SourceError, match=f"went away; after [0-9]+ of {SOURCES} sources"):
         make_all(orders(logs, place), where, KEY, strike)
     again = make_all(orders(logs, place), Target(workers=2), KEY)
     assert any(made.kept for made in again)

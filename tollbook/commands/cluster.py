@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collector.ingest import Intake
     from collector.part_loading import Loaded
     from collector.parts import Made, Order
+    from collector.rollups import Each
+    from ledger.prices import Contract
 
 _TOTALS = ("read", "added", "updated", "duplicate", "rejected", "merged_identical")
 
@@ -24,12 +27,8 @@ def make_parts(desk: Desk, paths: Sequence[str], intake: Intake, on: str | None,
     """Make parts of paths, or of every [[source]] where there are none, on a cluster."""
     if on is None or parts is None:
         raise UsageError("--on and --parts go together: where to run, and where to keep the parts")
-    try:
-        from collector import cluster
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"--on needs the extra: pip install 'tollbook[distributed]' (there is no {error.name})"
-        ) from None
+    _check_extra()
+    from collector import cluster
     from tollbook import progress
 
     where = cluster.target(on)
@@ -40,6 +39,11 @@ def make_parts(desk: Desk, paths: Sequence[str], intake: Intake, on: str | None,
     with progress.bar([order.source for order in orders], shown=not desk.quiet) as advance:
         done = cluster.make_all(orders, where, key, _teller(advance))
     _say_made(desk, done, parts, time.perf_counter() - started)
+
+
+def _check_extra() -> None:
+    if find_spec("distributed") is None:
+        raise UsageError("--on needs the extra: pip install 'tollbook[distributed]'")
 
 
 def _teller(advance: Callable[[int], None]) -> Callable[[Made], None]:
@@ -79,10 +83,7 @@ def _say_made(desk: Desk, done: Sequence[Made], place: str, seconds: float) -> N
 
     problems = [made.problem for made in done if made.problem]
     desk.say(screen.parts_made(done, place, seconds), **_made_fields(done, seconds), problems=problems)
-    for problem in problems:
-        desk.warn(problem)
-    if problems:
-        raise typer.Exit(USER)
+    _tell(desk, problems)
 
 
 def _made_fields(done: Sequence[Made], seconds: float) -> dict[str, object]:
@@ -104,18 +105,62 @@ def _made_fields(done: Sequence[Made], seconds: float) -> dict[str, object]:
 def load_parts(
     desk: Desk,
     place: Annotated[str, typer.Argument(help="The folder or URL that `ingest --on` was given as --parts.")],
+    rollup_only: Annotated[
+        bool,
+        typer.Option("--rollup-only", help="Book the sums of whole days only, not their calls."),
+    ] = False,
+    on: Annotated[
+        str | None, typer.Option("--on", help="With --rollup-only: the cluster that sums up.")
+    ] = None,
 ) -> None:
     """Book parts that a cluster made."""
     from collector import part_loading
     from tollbook import jobs, parts, screen
 
+    if on is not None and not rollup_only:
+        raise UsageError("--on is for --rollup-only: one process books calls, whatever machine made them")
     jobs.record_configuration(desk.config, desk.visit, desk.now)
     contracts = parts.contracts(desk.config.settings)
+    if rollup_only:
+        _load_sums(desk, place, contracts, on)
+        return
     loaded = part_loading.load_parts(place, desk.visit, contracts, desk.now)
     desk.say(screen.parts_loaded(loaded), **_loaded_fields(loaded))
-    for problem in loaded.problems:
+    _tell(desk, loaded.problems)
+
+
+def _load_sums(desk: Desk, place: str, contracts: Sequence[Contract], on: str | None) -> None:
+    from collector.rollup_loading import load_sums
+    from collector.rollups import here
+    from tollbook import screen
+
+    each = here if on is None else _each(desk, on)
+    done = load_sums(_absolute(place), desk.visit, contracts, desk.now, each)
+    desk.say(
+        screen.sums_loaded(done),
+        days=list(done.days),
+        waiting=list(done.waiting),
+        calls=done.calls,
+        late=done.late,
+        rejected=done.rest.outcome.rejected,
+        seconds=round(done.seconds, 3),
+        problems=list(done.rest.problems),
+    )
+    _tell(desk, done.rest.problems)
+
+
+def _each(desk: Desk, on: str) -> Each:
+    _check_extra()
+    from collector import cluster
+
+    with desk.visit() as ledger:
+        return cluster.on_cluster(cluster.target(on), ledger.key)
+
+
+def _tell(desk: Desk, problems: Sequence[str]) -> None:
+    for problem in problems:
         desk.warn(problem)
-    if loaded.problems:
+    if problems:
         raise typer.Exit(USER)
 
 
