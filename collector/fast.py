@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -30,6 +31,11 @@ class _State:
 
 
 _state = _State()
+
+
+def renew(loaded: Mapping[str, Tokenizer] | None = None, counted: int = 0) -> None:
+    """Begin as a new process does, or with these counters."""
+    _state.loaded, _state.counted, _state.doubt = dict(loaded or {}), counted, None
 
 
 def name() -> str | None:

@@ -30,7 +30,7 @@ class _State:
 _state = _State()
 
 
-def begin(key: bytes, known: Mapping[bytes, int]) -> None:
+def begin(key: bytes | None, known: Mapping[bytes, int]) -> None:
     """Start from the ledger's key and what its `token_cache` holds; forgets what was known before."""
     _state.key, _state.known, _state.learned = key, dict(known), {}
     _keyed.cache_clear()

@@ -87,8 +87,11 @@ def counts(encoding: str) -> Counts:
     return memory.counts(encoding)
 
 
-def begin(key: bytes, known: Mapping[bytes, int] | None = None) -> None:
-    """Make ready to read logs for the ledger of this key, with its remembered counts (`token_cache.load`)."""
+def begin(key: bytes | None, known: Mapping[bytes, int] | None = None) -> None:
+    """Make ready to read logs for the ledger of this key, with its remembered counts (`token_cache.load`).
+
+    Without a key nothing is remembered past this process.
+    """
     lasting.begin(key, known or {})
 
 
