@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from math import log
 
@@ -9,6 +10,7 @@ import polars as pl
 
 from ledger.frames import BUCKETS, COUNT_DAYS, ERROR_GROWTH, SMALLEST_ERROR, checked
 from ledger.store import Ledger
+from ledger.types import Category, CountMethod
 
 _LAST_BUCKET = 120
 
@@ -47,6 +49,36 @@ def read(ledger: Ledger, start: datetime, end: datetime) -> pl.DataFrame:
         [_first_midnight(start), _naive(end)],
     )
     return checked(frame, COUNT_DAYS, "count days")
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How many calls could be compared, and what their counts and bills say; shares of none are None."""
+
+    compared: int
+    equal: int
+    reported_tokens: int
+    counted_tokens: int
+
+    @property
+    def exact_share(self) -> float | None:
+        """The share that is equal to the last token."""
+        return self.equal / self.compared if self.compared else None
+
+    @property
+    def drift_share(self) -> float | None:
+        """(counted - reported) / reported of all their tokens."""
+        off = self.counted_tokens - self.reported_tokens
+        return off / self.reported_tokens if self.reported_tokens else None
+
+
+def agreement(ledger: Ledger, start: datetime, end: datetime) -> Agreement:
+    """How the counts that should be the bill agree with it: of text alone, by exact rules."""
+    sure = read(ledger, start, end).filter(
+        pl.col("category") == Category.TEXT, pl.col("method") == CountMethod.EXACT
+    )
+    sums = sure.select(pl.col("compared", "equal", "reported_tokens", "counted_tokens").sum()).row(0)
+    return Agreement(*map(int, sums))
 
 
 def _first_midnight(start: datetime) -> datetime:

@@ -150,9 +150,10 @@ class DataHealth:
 
     `read`, `added`, `updated`, `duplicate`, `rejected` and `merged_identical` count records ingested since
     `ingested_since`; the rest describe the rows of the reported period. `late_*` arrived after the
-    day they belong to had been reported. `drift_share` is (counted − reported) / reported input tokens
-    over exactly countable rows; `exact_share` the share of such rows that are equal. Notifications that wait
-    to be sent are `undelivered`; nobody will hear those `given_up` since `ingested_since`.
+    day they belong to had been reported. `comparable_requests` are text-only calls by exact rules, of the UTC
+    days that begin in the period: `exact_share` of them count as billed, `drift_share` is (counted −
+    reported) / reported over all their input tokens. Notifications that wait to be sent are `undelivered`;
+    nobody will hear those `given_up` since `ingested_since`.
     """
 
     ingested_since: datetime

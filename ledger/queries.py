@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import polars as pl
 
+from ledger import count_days
 from ledger.figures import DataHealth
 from ledger.frames import ROLLUP, SIZES, checked
 from ledger.store import Ledger
@@ -74,8 +75,7 @@ def health(
     intake = _row(ledger, _INTAKE, [_naive(now), _naive(start), _naive(now)])
     rows = _row(ledger, _ROWS, [_naive(start), _naive(end)])
     late = _row(ledger, _LATE, [_naive(start), _naive(now)])
-    drift = _row(ledger, _DRIFT, [_naive(start), _naive(end)])
-    counted, reported, comparable = drift.int("counted"), drift.int("reported"), drift.int("comparable")
+    agreed = count_days.agreement(ledger, start, min(end, now))
     return DataHealth(
         ingested_since=start,
         read=intake.int("read"),
@@ -97,9 +97,9 @@ def health(
         estimated_usd=rows.usd("estimated_usd"),
         cost_usd=rows.usd("cost"),
         ts_estimated_requests=rows.int("ts_estimated"),
-        drift_share=(counted - reported) / reported if reported else None,
-        exact_share=drift.int("equal") / comparable if comparable else None,
-        comparable_requests=comparable,
+        drift_share=agreed.drift_share,
+        exact_share=agreed.exact_share,
+        comparable_requests=agreed.compared,
         price_book=price_book,
         price_book_date=price_book_date,
         last_commit=_aware(intake.values["last_commit"]),
@@ -143,12 +143,6 @@ _LATE = """
     FROM requests JOIN reported
         ON ts >= period_start AND ts < period_end AND ingested_at > rendered_at
     WHERE ingested_at >= ? AND ingested_at <= ?
-"""
-_DRIFT = f"""
-    SELECT count(*) AS comparable, sum(counted_input_tokens) AS counted, sum({_INPUT}) AS reported,
-        count(*) FILTER (counted_input_tokens = {_INPUT}) AS equal
-    FROM requests
-    WHERE ts >= ? AND ts < ? AND usage_source = 'reported' AND count_method = 'exact' AND NOT cache_hit
 """
 
 

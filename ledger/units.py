@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import ROUND_HALF_EVEN, Decimal
+from math import floor
 
 UNKNOWN = "–"
 MINUS = "−"
@@ -79,6 +80,17 @@ def share(fraction: float | None, *, signed: bool = False) -> str:
         return "< 0.1 %"
     digits = f"{percent:.1f}" if percent < 9.95 else f"{percent:,.0f}"
     return f"{sign}{digits.removesuffix('.0')} %"
+
+
+def share_of_all(fraction: float | None) -> str:
+    """A share to be held against all: cut and not rounded, so that only all of it is 100 %.
+
+    >>> share_of_all(0.9998), share_of_all(1.0), share_of_all(None)
+    ('99.9 %', '100 %', '–')
+    """
+    if fraction is None:
+        return UNKNOWN
+    return f"{floor(fraction * 1000) / 10:.1f}".removesuffix(".0") + " %"
 
 
 def instant(ts: datetime | None, zone: tzinfo) -> str:

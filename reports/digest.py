@@ -209,7 +209,8 @@ def health(data: DataHealth, zone: ZoneInfo, style: Style) -> list[str]:
         f"{units.tokens(data.unpriced_requests)} unpriced",
         f"{units.tokens(data.unattributed_requests)} unattributed",
         f"{units.share(estimated_share(data))} of cost estimated",
-        f"token drift {units.share(data.drift_share, signed=True)}",
+        f"text-only counts {units.share_of_all(data.exact_share)} equal"
+        f" (drift {units.share(data.drift_share, signed=True)})",
         f"prices of {units.day(data.price_book_date)}",
         f"last commit {units.instant(data.last_commit, zone)}",
         *([f"alerts: {units.tokens(data.undelivered)} not delivered yet"] if data.undelivered else []),

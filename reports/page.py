@@ -33,6 +33,7 @@ def environment() -> jinja2.Environment:
         "tokens": units.tokens,
         "rounded": rounded,
         "share": share,
+        "share_of_all": units.share_of_all,
         "instant": units.instant,
         "moment": moment,
         "day": units.day,

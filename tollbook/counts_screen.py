@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from math import floor
 
 import polars as pl
 
@@ -53,8 +52,8 @@ def _row(each: dict[str, object]) -> tuple[str, ...]:
     return (
         names.cut(str(each["group"] or "unknown"), _LONGEST),
         f"{each['compared']:,}",
-        _agreement(each["exact_share"]),
-        _agreement(each["within_2_share"]),
+        units.share_of_all(_number(each["exact_share"])),
+        units.share_of_all(_number(each["within_2_share"])),
         units.share(_number(each["mean_error"])),
         units.share(_number(each["median_error"])),
         units.share(_number(each["drift"]), signed=True),
@@ -63,14 +62,6 @@ def _row(each: dict[str, object]) -> tuple[str, ...]:
 
 def _number(value: object) -> float | None:
     return value if isinstance(value, float) else None
-
-
-def _agreement(value: object) -> str:
-    """A share of equal calls, cut and not rounded: 100 % is all of them."""
-    share = _number(value)
-    if share is None:
-        return units.UNKNOWN
-    return "100 %" if share >= 1 else f"{floor(share * 1000) / 10:.1f} %"
 
 
 def _trend(held: Held) -> Sequence[str]:
@@ -85,7 +76,7 @@ def _trend(held: Held) -> Sequence[str]:
         (
             row["group"],
             f"{row['compared']:,}",
-            _agreement(row["exact_share"]),
+            units.share_of_all(row["exact_share"]),
             units.share(row["drift"], signed=True),
         )
         for row in trend.tail(_MOST_TIMES).iter_rows(named=True)

@@ -119,8 +119,8 @@ def _finding(books: Books, fall: _Fall) -> Finding:
         expected_usd=None,
         excess_usd=None,
         summary=(
-            f"{units.share(fall.share)} of {fall.calls:,} text-only calls count as billed,"
-            f" {units.share(fall.usual)} is usual"
+            f"{units.share_of_all(fall.share)} of {fall.calls:,} text-only calls count as billed,"
+            f" {units.share_of_all(fall.usual)} is usual"
         ),
         why=tuple(_why(fall)),
     )

@@ -265,7 +265,8 @@ def test_data_health_says_everything_that_lowers_trust(daily):
         "no price for llama-x 1",
         "Unattributed 5 · $1.00",
         "Estimated share of cost 2.1 %",
-        "Own count against reported input −0.2 %",
+        "Text-only requests that count as billed 97 %",
+        "Their count against the bill −0.2 %",
         "Age of the prices 18 d 0 h",
         "Last commit 2026-03-19 05:30",
     ):
