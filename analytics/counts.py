@@ -75,20 +75,15 @@ def _summed(grouped: pl.DataFrame) -> pl.DataFrame:
 
 def _medians(grouped: pl.DataFrame) -> pl.DataFrame:
     """The middle error of each group, whichever its sign: of two middle ones the smaller."""
-    filed = grouped.select("group", "errors").explode("errors").unnest("errors")
-    sizes = filed.group_by("group", bucket=pl.col("key").abs()).agg(
-        calls=pl.col("value").sum().cast(pl.Int64)
+    sizes = grouped.group_by("group", pl.col("bin").abs()).agg(pl.col("compared").sum())
+    running = sizes.sort("group", "bin", nulls_last=True).with_columns(
+        upto=pl.col("compared").cum_sum().over("group"), calls=pl.col("compared").sum().over("group")
     )
-    running = sizes.sort("group", "bucket", nulls_last=True).with_columns(
-        upto=pl.col("calls").cum_sum().over("group"), calls=pl.col("calls").sum().over("group")
-    )
-    middle = (
-        running.filter(pl.col("upto") * 2 >= pl.col("calls")).group_by("group").agg(pl.col("bucket").min())
-    )
-    return middle.select("group", median_error=_size_of(pl.col("bucket")))
+    middle = running.filter(pl.col("upto") * 2 >= pl.col("calls")).group_by("group").agg(pl.col("bin").min())
+    return middle.select("group", median_error=_size_of(pl.col("bin")))
 
 
-def _size_of(bucket: pl.Expr) -> pl.Expr:
-    """The error that a bucket stands for: the middle of its bounds, so that none is further than 5 % away."""
-    upper = SMALLEST_ERROR * pl.lit(ERROR_GROWTH).pow(bucket.cast(pl.Float64))
-    return pl.when(bucket == 0).then(0.0).otherwise(upper * (1 + 1 / ERROR_GROWTH) / 2)
+def _size_of(error_bin: pl.Expr) -> pl.Expr:
+    """The error that a bin stands for: the middle of its bounds, so that none is further than 5 % away."""
+    upper = SMALLEST_ERROR * pl.lit(ERROR_GROWTH).pow(error_bin.cast(pl.Float64))
+    return pl.when(error_bin == 0).then(0.0).otherwise(upper * (1 + 1 / ERROR_GROWTH) / 2)

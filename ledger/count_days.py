@@ -1,52 +1,26 @@
-"""Our counts beside the bills by UTC day: how many are equal, how far off the others are."""
+"""Read our counts beside the bills by UTC day: how many are equal, how far off the others are."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
-from math import log
+from datetime import UTC, datetime, time, timedelta
 
 import polars as pl
 
-from ledger.frames import BUCKETS, COUNT_DAYS, ERROR_GROWTH, SMALLEST_ERROR, checked
+from ledger import derived
+from ledger.frames import COUNT_DAYS, checked
 from ledger.store import Ledger
 from ledger.types import Category, CountMethod
-
-_LAST_BUCKET = 120
-
-_INPUT = " + ".join(f"coalesce({name}, 0)" for name in BUCKETS[:-1])
-_ERROR = "(counted_input_tokens - reported) / reported"
-_STEPS = f"1 + floor(ln(abs({_ERROR}) / {SMALLEST_ERROR}) / {log(ERROR_GROWTH)})"
-_BUCKET = (
-    f"CASE WHEN abs({_ERROR}) < {SMALLEST_ERROR} THEN 0 "
-    f"ELSE sign({_ERROR}) * least({_LAST_BUCKET}, {_STEPS}) END::SMALLINT"
-)
-
-# What a day of `count_days` is made of, over a relation named {source}. Only what a provider billed by tokens
-# of its own count can be compared: no cached answer of a gateway, no count that stood in for a bill.
-SELECT = f"""
-    SELECT ts::DATE AS day, model, api, count_category AS category, count_method AS method, ts_estimated,
-        count(*) AS compared,
-        count(*) FILTER (counted_input_tokens = reported) AS equal,
-        count(*) FILTER (abs(counted_input_tokens - reported) <= 2) AS within_2,
-        sum(reported)::BIGINT AS reported_tokens,
-        sum(counted_input_tokens)::BIGINT AS counted_tokens,
-        sum(round(1e6 * abs({_ERROR})))::BIGINT AS error_ppm,
-        histogram({_BUCKET}) AS errors
-    FROM (SELECT *, {_INPUT} AS reported FROM {{source}})
-    WHERE usage_source = 'reported' AND NOT cache_hit AND count_method <> 'none'
-        AND counted_input_tokens IS NOT NULL AND reported > 0
-    GROUP BY ALL
-"""
 
 
 def read(ledger: Ledger, start: datetime, end: datetime) -> pl.DataFrame:
     """COUNT_DAYS of the UTC days that begin in [start, end); of the day of `end` only what came before it."""
-    source = "(SELECT * FROM requests WHERE ts >= ? AND ts < ?)"
-    days = SELECT.format(source=source)
+    first, last = _first_midnight(start), _midnight(_naive(end))
+    running = derived.query("count_days", "(SELECT * FROM requests WHERE ts >= ? AND ts < ?)")
     frame = ledger.frame(
-        f"SELECT * REPLACE (map_entries(errors) AS errors) FROM ({days}) ORDER BY ALL",
-        [_first_midnight(start), _naive(end)],
+        f"SELECT {', '.join(COUNT_DAYS)} FROM (FROM count_days WHERE day >= ? AND day < ? "
+        f"UNION ALL BY NAME {running}) ORDER BY ALL",
+        [first.date(), last.date(), max(first, last), _naive(end)],
     )
     return checked(frame, COUNT_DAYS, "count days")
 
@@ -83,8 +57,11 @@ def agreement(ledger: Ledger, start: datetime, end: datetime) -> Agreement:
 
 def _first_midnight(start: datetime) -> datetime:
     at = _naive(start)
-    midnight = datetime.combine(at.date(), time.min)
-    return midnight if at == midnight else datetime.combine(at.date(), time.max)
+    return at if at == _midnight(at) else _midnight(at + timedelta(days=1))
+
+
+def _midnight(at: datetime) -> datetime:
+    return datetime.combine(at.date(), time.min)
 
 
 def _naive(ts: datetime) -> datetime:

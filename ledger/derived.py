@@ -58,6 +58,11 @@ DERIVED: Mapping[str, Derived] = {
         most=("last_ts",),
     ),
     "size_bins": Derived(("bucket", "tenant", "workflow", "side", "bin")),
+    "count_days": Derived(
+        ("day", "model", "api", "category", "method", "ts_estimated", "bin"),
+        count="compared",
+        time="bucket::DATE",
+    ),
 }
 
 

@@ -141,14 +141,12 @@ SIZES = _schema(
     }
 )
 
-# Errors of counts (counted less reported, over reported) are filed in buckets that grow by a tenth, so that a
-# median read off them is right to within 5 % of itself. Below a hundredth of a per cent an error is none.
+# The bins of errors in COUNT_DAYS (see sql/count_days.sql).
 SMALLEST_ERROR = 1e-4
 ERROR_GROWTH = 1.1
 
-# Our count of the input beside the reported one: a row a UTC day, model, api, category and method (see
-# ledger.types). `error_ppm` sums |counted - reported| / reported in millionths; `errors` counts calls by
-# bucket of the signed error.
+# Our count of the input beside the reported one: a row a UTC day, model, api, category, method (see
+# ledger.types) and bin of the signed error. `error_ppm` sums |counted - reported| / reported in millionths.
 COUNT_DAYS = _schema(
     {
         "day": pl.Date,
@@ -157,13 +155,13 @@ COUNT_DAYS = _schema(
         "category": pl.String,
         "method": pl.String,
         "ts_estimated": pl.Boolean,
+        "bin": pl.Int16,
         "compared": pl.Int64,
         "equal": pl.Int64,
         "within_2": pl.Int64,
         "reported_tokens": pl.Int64,
         "counted_tokens": pl.Int64,
         "error_ppm": pl.Int64,
-        "errors": pl.List(pl.Struct({"key": pl.Int16, "value": pl.UInt64})),
     }
 )
 

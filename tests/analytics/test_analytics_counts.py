@@ -34,7 +34,7 @@ def day(when: date, compared: int, equal: int, **more: object) -> dict[str, obje
         "reported_tokens": 100 * compared,
         "counted_tokens": 100 * compared,
         "error_ppm": 0,
-        "errors": [{"key": 0, "value": compared}],
+        "bin": 0,
         **more,
     }
 
@@ -92,7 +92,7 @@ def test_the_median_error_is_within_5_percent_of_the_true_one(errors, signs):
         bucket = 1 + math.floor(math.log(error / 1e-4) / math.log(1.1))
         key = -bucket if below else bucket
         filed[key] = filed.get(key, 0) + 1
-    rows = days(day(TODAY, len(errors), 0, errors=[{"key": k, "value": n} for k, n in filed.items()]))
+    rows = days(*(day(TODAY, calls, 0, bin=key) for key, calls in filed.items()))
     true = sorted(errors)[(len(errors) - 1) // 2]
     assert total(rows)["median_error"][0] == pytest.approx(true, rel=0.0501)
 
