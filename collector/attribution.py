@@ -55,6 +55,8 @@ DEFAULT_RULES = Rules(
         "metadata.team",
         "tags.team",
         "metadata.user_api_key_team_id",
+        "tenant.id",
+        "resource.tenant.id",
     ),
     workflow=(
         "workflow",
@@ -67,6 +69,10 @@ DEFAULT_RULES = Rules(
         "tags.feature",
         "metadata.app",
         "tags.app",
+        "gen_ai.workflow.name",
+        "workflow.name",
+        "traceloop.workflow.name",
+        "gen_ai.agent.name",
     ),
     environment=(
         "environment",
@@ -80,6 +86,8 @@ DEFAULT_RULES = Rules(
         "request.metadata.env",
         "metadata.requester_metadata.environment",
         "metadata.requester_metadata.env",
+        "deployment.environment.name",
+        "deployment.environment",
     ),
     end_user=("end_user", "metadata.end_user", "headers.x-end-user", "headers.x-user-id"),
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import polars as pl
 
 from collector.decoding import object_of
-from collector.formats import FORMATS
+from collector.formats import FORMATS, NotACallError
 from collector.identity import digest
 from collector.masking import excerpt
 from collector.rows import Reading, Row, records_frame, row, versions_frame
@@ -20,38 +21,67 @@ from ledger.types import Reject
 def batch_of(
     records: Sequence[Record], reading: Reading, place: SourcePosition | None = None, size: int = 0
 ) -> Batch:
-    """The records read: each a row or a reject."""
-    rows, rejects = _read(records, reading)
+    """The records read: each gives rows or rejects, or is set aside."""
+    taken = _taken(records, reading)
     return Batch(
-        records=records_frame(rows),
-        rejects=_rejects_frame(rejects, reading),
-        prompt_versions=versions_frame(rows),
+        records=records_frame(taken.rows),
+        rejects=_rejects_frame(taken.rejects, reading),
+        prompt_versions=versions_frame(taken.rows),
         source=place,
         source_file=reading.source_file,
         format=reading.source,
         bytes=size,
+        set_aside=taken.set_aside,
     )
 
 
-def _read(records: Sequence[Record], reading: Reading) -> tuple[list[Row], list[Reject]]:
-    rows: list[Row] = []
-    rejects: list[Reject] = []
+@dataclass(slots=True)
+class _Taken:
+    """What the records gave; `set_aside` counts the sound ones that hold no call."""
+
+    rows: list[Row] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    set_aside: int = 0
+
+
+def _taken(records: Sequence[Record], reading: Reading) -> _Taken:
+    taken = _Taken()
     for record in records:
+        before = len(taken.rows) + len(taken.rejects)
         try:
-            rows.append(_row(record, reading))
+            for call, known_by in _calls(record, reading.source):
+                _take(call, known_by, record, reading, taken)
         except ValueError as error:
-            rejects.append(_reject(record, str(error), reading.source_file))
-    return rows, rejects
+            taken.rejects.append(_reject(record, str(error), reading.source_file))
+        taken.set_aside += len(taken.rows) + len(taken.rejects) == before
+    return taken
 
 
-def _row(record: Record, reading: Reading) -> Row:
-    found = object_of(record)
-    return row(FORMATS[reading.source].read(found), digest(record.data), record.line, reading)
+def _take(
+    call: Mapping[str, object], known_by: bytes, record: Record, reading: Reading, taken: _Taken
+) -> None:
+    """Of many calls in one record each stands alone: a bad one costs no other."""
+    try:
+        taken.rows.append(row(FORMATS[reading.source].read(call), known_by, record.line, reading))
+    except NotACallError:
+        return
+    except ValueError as error:
+        taken.rejects.append(_reject(record, str(error), reading.source_file, known_by))
 
 
-def _reject(record: Record, reason: str, source_file: str) -> Reject:
+def _calls(record: Record, source: str) -> Iterator[tuple[Mapping[str, object], bytes]]:
+    """The calls of a record, each with the digest it is known by: the record's own, or of its place in it."""
+    found, items = object_of(record), FORMATS[source].items
+    if items is None:
+        yield found, digest(record.data)
+        return
+    for number, item in enumerate(items(found)):
+        yield item, digest(b"%d:%b" % (number, record.data))
+
+
+def _reject(record: Record, reason: str, source_file: str, known_by: bytes | None = None) -> Reject:
     if record.problem is None:
-        known_by, shape = digest(record.data), excerpt(record.data)
+        known_by, shape = known_by or digest(record.data), excerpt(record.data)
     else:
         known_by = record.known_by or digest(f"{source_file}:{record.offset}".encode())
         shape = f"… ({record.length:,} bytes)"

@@ -194,7 +194,8 @@ def _local(workers: int) -> LocalCluster:
         n_workers=workers,
         threads_per_worker=1,
         processes=True,
-        dashboard_address=None,
+        # Port 0, as None still asks for the usual port and warns where another cluster has it.
+        dashboard_address="127.0.0.1:0",
         silence_logs=logging.CRITICAL,
     )
 

@@ -216,6 +216,7 @@ def _sum(one: Outcome, other: Outcome) -> Outcome:
         one.duplicate + other.duplicate,
         one.rejected + other.rejected,
         one.merged_identical + other.merged_identical,
+        one.set_aside + other.set_aside,
     )
 
 

@@ -62,6 +62,7 @@ class Batch:
     """What a commit takes of a source: RECORDS, REJECTS, PROMPT_VERSIONS and how far it is read by them.
 
     `reads_on` is false where single records were read again and the source's end was not looked at.
+    `set_aside` counts sound records that hold no call.
     """
 
     records: pl.DataFrame
@@ -72,11 +73,15 @@ class Batch:
     format: str
     bytes: int
     reads_on: bool = True
+    set_aside: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a batch's records: `read` is the sum of the other four."""
+    """What became of a batch's records: `read` is the sum of the next four and `set_aside`.
+
+    A record that holds several calls counts as that many.
+    """
 
     read: int = 0
     added: int = 0
@@ -84,6 +89,7 @@ class Outcome:
     duplicate: int = 0
     rejected: int = 0
     merged_identical: int = 0
+    set_aside: int = 0
 
 
 def post(ledger: Ledger, batch: Batch, contracts: Sequence[Contract], now: datetime) -> Outcome:
@@ -144,12 +150,13 @@ def _by_batch(frame: pl.DataFrame, count: int) -> list[pl.DataFrame]:
 
 def _outcome(batch: Batch, incoming: pl.DataFrame, fresh: pl.DataFrame, first: pl.DataFrame) -> Outcome:
     return Outcome(
-        read=len(incoming) + len(batch.rejects),
+        read=len(incoming) + len(batch.rejects) + batch.set_aside,
         added=len(first),
         updated=len(fresh) - len(first),
         duplicate=len(incoming) - len(fresh),
         rejected=len(batch.rejects),
         merged_identical=_without_id(incoming) - _without_id(fresh),
+        set_aside=batch.set_aside,
     )
 
 
@@ -222,7 +229,7 @@ def _post_progress(ledger: Ledger, batch: Batch, outcome: Outcome, now: datetime
             [place.path, place.format, place.size, place.position, place.lines, place.digest, at],
         )
     ledger.execute(
-        "INSERT INTO ingest_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO ingest_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             at,
             batch.source_file,
@@ -234,6 +241,7 @@ def _post_progress(ledger: Ledger, batch: Batch, outcome: Outcome, now: datetime
             outcome.merged_identical,
             outcome.rejected,
             batch.bytes,
+            outcome.set_aside,
         ],
     )
 

@@ -147,7 +147,8 @@ CREATE TABLE ingest_runs (
     duplicate BIGINT NOT NULL,
     merged_identical BIGINT NOT NULL,
     rejected BIGINT NOT NULL,
-    bytes BIGINT NOT NULL
+    bytes BIGINT NOT NULL,
+    set_aside BIGINT                    -- sound records that hold no call; NULL in runs of version 1
 );
 
 -- What was booked of parts made elsewhere: a part by its name, a source by its manifest and its settings.

@@ -72,6 +72,8 @@ def ingested(summary: Summary) -> str:
         lines.append(
             f"{total('merged_identical'):,} of those known are identical records without an id of their own"
         )
+    if total("set_aside"):
+        lines.append(f"{_count(total('set_aside'), 'record')} set aside: sound, but no LLM call")
     if total("rejected"):
         lines.append("`tollbook rejects` says which records were rejected and why")
     return "\n".join(lines)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from collector.formats import helicone, litellm, openai, pair, portkey, tollbook, vertex
-from collector.formats.format import Format
+from collector.formats import helicone, litellm, openai, openinference, otlp, pair, portkey, tollbook, vertex
+from collector.formats.format import Format, NotACallError
 from ledger.types import Request
 
 Read = Callable[[Mapping[str, object]], Request]
@@ -40,6 +40,19 @@ FORMATS: dict[str, Format] = {
         "LiteLLM's StandardLoggingPayload, of its S3, GCS or file logger",
         litellm.matches,
         _guarded(litellm.read, litellm.KEYS),
+    ),
+    "otlp": Format(
+        "otlp",
+        "OpenTelemetry traces and logs with GenAI attributes, OTLP's JSON, one export request a record",
+        otlp.matches,
+        _guarded(otlp.read, otlp.KEYS),
+        otlp.items,
+    ),
+    "openinference": Format(
+        "openinference",
+        "OpenInference spans as Phoenix exports them, one a record",
+        openinference.matches,
+        _guarded(openinference.read, openinference.KEYS),
     ),
     "helicone": Format(
         "helicone",
@@ -84,4 +97,4 @@ def _first_match(record: Mapping[str, object]) -> str | None:
     return next((name for name, form in FORMATS.items() if form.matches(record)), None)
 
 
-__all__ = ["FORMATS", "Format", "sniff"]
+__all__ = ["FORMATS", "Format", "NotACallError", "sniff"]

@@ -11,3 +11,7 @@ CREATE TABLE loaded_parts (name VARCHAR NOT NULL, loaded_at TIMESTAMP NOT NULL);
 -- The rollup was a view of the rows; it and the other derived tables are kept from now on (see derived.py).
 DROP VIEW rollup;
 CREATE TABLE unsettled (bucket TIMESTAMP NOT NULL);
+
+
+-- Sound records that hold no call, such as the spans of tools.
+ALTER TABLE ingest_runs ADD COLUMN set_aside BIGINT;

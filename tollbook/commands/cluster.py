@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collector.rollups import Each
     from ledger.prices import Contract
 
-_TOTALS = ("read", "added", "updated", "duplicate", "rejected", "merged_identical")
+_TOTALS = ("read", "added", "updated", "duplicate", "rejected", "merged_identical", "set_aside")
 
 
 def make_parts(desk: Desk, paths: Sequence[str], intake: Intake, on: str | None, parts: str | None) -> None:

@@ -13,7 +13,7 @@ from tollbook.desk import USER, Desk, UsageError, at_desk, at_group_desk, moment
 if TYPE_CHECKING:
     from collector.ingest import Intake, Summary
 
-_TOTALS = ("read", "added", "updated", "duplicate", "rejected", "merged_identical")
+_TOTALS = ("read", "added", "updated", "duplicate", "rejected", "merged_identical", "set_aside")
 
 
 @at_desk

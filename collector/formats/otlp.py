@@ -1,0 +1,143 @@
+"""OpenTelemetry traces and logs in OTLP's JSON, one export request a record, its LLM calls as items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from collector.apis.json_shapes import Json, mapping, mappings, sequence, text
+from collector.formats import genai, times
+from ledger.types import Request
+
+# Of the items, not of the export request.
+KEYS = ("attributes", "resource")
+_ENVELOPES = ("resourceSpans", "resourceLogs", "resourceMetrics")
+_DETAILS = "gen_ai.client.inference.operation.details"
+_ERROR = (2, "STATUS_CODE_ERROR")
+_MOST_PARENTS = 32
+
+
+def matches(record: Json) -> bool:
+    """Tell an export request by what it exports."""
+    return any(isinstance(record.get(key), list) for key in _ENVELOPES)
+
+
+def items(record: Json) -> Iterator[Json]:
+    """The LLM calls of one export request, each with its resource and its parents' attributes.
+
+    Spans of agents, workflows and tools may carry their children's totals, so they are no calls of their own;
+    their attributes serve the calls beneath. Metrics hold no calls.
+    """
+    spans = [_span(span, resource) for span, resource in _spans(record)]
+    by_id = {text(span["spanId"]): span for span in spans}
+    for span in spans:
+        if genai.operation(mapping(span["attributes"])) is not None:
+            yield {**span, "parents": _parents(span, by_id)}
+    yield from _events(record)
+
+
+def read(item: Json) -> Request:
+    """Read one call that `items` found; raises ValueError naming the attribute that cannot be booked."""
+    return genai.request_of(
+        genai.Span(
+            attributes=mapping(item.get("attributes")),
+            parents=tuple(map(mapping, sequence(item.get("parents")))),
+            resource=mapping(item.get("resource")),
+            span_id=_identity(item),
+            start=times.moment(_nanos(item.get("start")), "startTimeUnixNano"),
+            end=times.moment(_nanos(item.get("end")), "endTimeUnixNano"),
+            failed=item.get("failed") is True,
+        )
+    )
+
+
+def _identity(item: Json) -> str | None:
+    trace, span = text(item.get("traceId")), text(item.get("spanId"))
+    return f"{trace}:{span}" if trace and span else None
+
+
+def _nanos(value: object) -> object:
+    return None if value in (0, "0", "") else value
+
+
+def _spans(record: Json) -> Iterator[tuple[Json, Json]]:
+    for group in mappings(record.get("resourceSpans")):
+        resource = plain(mapping(group.get("resource")).get("attributes"))
+        for scope in mappings(group.get("scopeSpans")):
+            for span in mappings(scope.get("spans")):
+                yield span, resource
+
+
+def _span(span: Json, resource: Json) -> dict[str, object]:
+    return {
+        "traceId": text(span.get("traceId")),
+        "spanId": text(span.get("spanId")),
+        "parentSpanId": text(span.get("parentSpanId")),
+        "start": span.get("startTimeUnixNano"),
+        "end": span.get("endTimeUnixNano"),
+        "failed": mapping(span.get("status")).get("code") in _ERROR,
+        "attributes": {**_said_in_events(span), **plain(span.get("attributes"))},
+        "resource": resource,
+    }
+
+
+def _said_in_events(span: Json) -> dict[str, object]:
+    """Content that stands in the span's events, under the names that attributes have for it."""
+    found: dict[str, object] = {}
+    for event in mappings(span.get("events")):
+        said = plain(event.get("attributes"))
+        found.update({key: value for key, value in said.items() if key.startswith("gen_ai.")})
+    return found
+
+
+def _parents(span: Json, by_id: Mapping[str, Json]) -> list[Json]:
+    """The attributes of the spans above, nearest first, as far as the same request holds them."""
+    found: list[Json] = []
+    above = by_id.get(text(span.get("parentSpanId")))
+    while above is not None and len(found) < _MOST_PARENTS:
+        found.append(mapping(above.get("attributes")))
+        above = by_id.get(text(above.get("parentSpanId")))
+    return found
+
+
+def _events(record: Json) -> Iterator[Json]:
+    """The events that stand for a whole call; others belong to spans that stand for themselves."""
+    for group in mappings(record.get("resourceLogs")):
+        resource = plain(mapping(group.get("resource")).get("attributes"))
+        for scope in mappings(group.get("scopeLogs")):
+            for event in mappings(scope.get("logRecords")):
+                said = plain(event.get("attributes"))
+                if _DETAILS in (event.get("eventName"), said.get("event.name")):
+                    yield _event(event, said, resource)
+
+
+def _event(event: Json, said: Json, resource: Json) -> Json:
+    return {
+        "traceId": text(event.get("traceId")),
+        "spanId": text(event.get("spanId")),
+        "start": event.get("timeUnixNano") or event.get("observedTimeUnixNano"),
+        "attributes": {**plain(mapping(event.get("body")).get("kvlistValue")), **said},
+        "resource": resource,
+    }
+
+
+def plain(listed: object) -> dict[str, object]:
+    """OTLP's list of keys and typed values as an object."""
+    entries = mapping(listed).get("values") if isinstance(listed, dict) else listed
+    return {text(entry.get("key")): _value(entry.get("value")) for entry in mappings(entries)}
+
+
+def _value(value: object) -> object:
+    typed = mapping(value)
+    if "arrayValue" in typed:
+        return [_value(inner) for inner in sequence(mapping(typed["arrayValue"]).get("values"))]
+    if "kvlistValue" in typed:
+        return plain(typed["kvlistValue"])
+    if "intValue" in typed:
+        return _whole(typed["intValue"])
+    return next((typed[key] for key in ("stringValue", "boolValue", "doubleValue") if key in typed), None)
+
+
+def _whole(value: object) -> object:
+    """64-bit integers are texts in OTLP's JSON."""
+    signed = value.removeprefix("-") if isinstance(value, str) else ""
+    return int(str(value)) if signed.isdecimal() and len(signed) < 20 else value
