@@ -83,7 +83,8 @@ class Part:
     """One part of a message.
 
     `text` holds the text of TEXT and TOOL_RESULT, and the arguments (JSON text as logged) of a
-    TOOL_CALL. `name` is the tool's name, `call_id` joins a call to its result. `detail`, `width` and
+    TOOL_CALL. `name` is the tool's name, `call_id` joins a call to its result; `held` says that a call came
+    with the provider's id of it, which lets the provider find it as it was written. `detail`, `width` and
     `height` (pixels, None where unknown) belong to IMAGE; `tokens` to TOKENS (input given as token ids).
     """
 
@@ -95,6 +96,7 @@ class Part:
     width: int | None = None
     height: int | None = None
     tokens: int | None = None
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,8 @@ class Prompt:
 
     System text (Anthropic `system`, Gemini `systemInstruction`, Responses `instructions`) is the first
     Message with role "system". `tool_choice` is auto/none/required/any or "function:NAME".
-    `hidden` names what the provider adds that the log cannot show (e.g. "previous_response_id").
+    `hidden` names what the provider adds that the log cannot show (e.g. "previous_response_id"). `stored` is
+    false where the caller asked the provider not to keep the call.
     """
 
     messages: tuple[Message, ...] = ()
@@ -150,6 +153,7 @@ class Prompt:
     tool_choice: str | None = None
     output_schema: OutputSchema | None = None
     hidden: tuple[str, ...] = ()
+    stored: bool = True
 
 
 # In Answer.hidden: a piece of the stream could not be read, so the answer may be longer than it shows.

@@ -28,6 +28,7 @@ def prompt(body: Json) -> Prompt:
         tool_choice=openai_shapes.tool_choice(body.get("tool_choice")),
         output_schema=openai_shapes.output_schema(mapping(mapping(body.get("text")).get("format"))),
         hidden=tuple(key for key in _HIDDEN if body.get(key)),
+        stored=body.get("store") is not False,
     )
 
 
@@ -59,6 +60,7 @@ def _call(item: Json, kind: str) -> Part:
         openai_shapes.arguments(item.get(_CALLS[kind])),
         name=text_or_none(item.get("name")),
         call_id=text_or_none(item.get("call_id")),
+        held=bool(text_or_none(item.get("id"))),
     )
 
 

@@ -6,44 +6,58 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from collector.counting import calibrated, openai_answer, openai_prompt, plain
+from collector.counting import (
+    calibrated,
+    openai_chat,
+    openai_completions,
+    openai_embeddings,
+    openai_evidence,
+    openai_responses,
+)
 from collector.counting.category import category
 from collector.counting.tally import Tally
+from collector.counting.trust import Trust
 from collector.retrieved import chunk_texts
 from collector.segments import DEFAULT, Labelled, SegmentRules, label
-from collector.tokenizers import Tokenizer, count_text, tokenizer_for
+from collector.tokenizers import count_text, tokenizer_for
 from ledger.types import UNREAD_CHUNK, Answer, Api, Category, Count, CountMethod, Prompt, Request
 
 # Part of every remembered count: a change of any rule or constant under this package raises it.
-RULES_VERSION: Final = "2026-07.1"
+RULES_VERSION: Final = "2026-11.1"
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """How one API's calls are counted; `exact` where the rules can be, given the model's own vocabulary."""
+    """How one API's calls are counted, and how far such counts of a category can be trusted."""
 
     fill: Callable[[Request, Prompt, Sequence[Labelled], Tally], None]
     output: Callable[[Request, Answer, Tally], tuple[int, int]]
-    exact: bool
+    trust: Callable[[Request, Category], Trust]
 
 
 FAMILIES: Mapping[Api, Family] = {
-    Api.OPENAI_CHAT: Family(openai_prompt.fill, openai_answer.output, exact=True),
-    Api.OPENAI_RESPONSES: Family(openai_prompt.fill, openai_answer.output, exact=True),
-    Api.OPENAI_EMBEDDINGS: Family(plain.fill, plain.output, exact=True),
-    Api.OPENAI_COMPLETIONS: Family(plain.fill, plain.output, exact=True),
-    Api.ANTHROPIC_MESSAGES: Family(calibrated.fill, calibrated.output, exact=False),
-    Api.GEMINI_GENERATE: Family(calibrated.fill, calibrated.output, exact=False),
+    Api.OPENAI_CHAT: Family(openai_chat.fill, openai_chat.output, openai_evidence.trust),
+    Api.OPENAI_RESPONSES: Family(openai_responses.fill, openai_responses.output, openai_evidence.trust),
+    Api.OPENAI_EMBEDDINGS: Family(openai_embeddings.fill, openai_embeddings.output, openai_evidence.trust),
+    Api.OPENAI_COMPLETIONS: Family(openai_completions.fill, openai_completions.output, openai_evidence.trust),
+    Api.ANTHROPIC_MESSAGES: Family(calibrated.fill, calibrated.output, calibrated.trust),
+    Api.GEMINI_GENERATE: Family(calibrated.fill, calibrated.output, calibrated.trust),
 }
 
 
-def _method(request: Request, family: Family, tokenizer: Tokenizer, tally: Tally) -> CountMethod:
+def _trust(
+    request: Request, family: Family, kind: Category, tally: Tally
+) -> tuple[CountMethod, float | None]:
+    """The count's method and the relative error to expect of it."""
+    if request.prompt is None:
+        return CountMethod.NONE, None
     unread = request.answer is not None and UNREAD_CHUNK in request.answer.hidden
     if tally.partial or unread:
-        return CountMethod.PARTIAL
-    if tally.estimated or not (family.exact and tokenizer.exact):
-        return CountMethod.CALIBRATED
-    return CountMethod.EXACT
+        return CountMethod.PARTIAL, None
+    trust = family.trust(request, kind)
+    if trust.exact and not tally.estimated:
+        return CountMethod.EXACT, 0.0
+    return CountMethod.CALIBRATED, trust.error
 
 
 def _output(family: Family, request: Request, tally: Tally) -> tuple[int | None, int, int]:
@@ -67,9 +81,11 @@ def count(request: Request, segment_rules: SegmentRules = DEFAULT) -> Count:
         labelled = label(request.prompt, segment_rules)
         family.fill(request, request.prompt, labelled, tally)
         chunks = tuple(count_text(tokenizer.encoding, text) for text in chunk_texts(labelled))
+    kind = Category.OTHER if request.prompt is None else category(request.prompt)
+    method, error = _trust(request, family, kind, tally)
     segments = tally.segments()
     return Count(
-        method=CountMethod.NONE if request.prompt is None else _method(request, family, tokenizer, tally),
+        method=method,
         input_tokens=None if request.prompt is None else sum(tally.by_segment.values()),
         output_tokens=output_tokens,
         segments=segments,
@@ -79,5 +95,6 @@ def count(request: Request, segment_rules: SegmentRules = DEFAULT) -> Count:
         rules=RULES_VERSION,
         tool_tokens=tally.tool_tokens(),
         chunk_tokens=chunks,
-        category=Category.OTHER if request.prompt is None else category(request.prompt),
+        error=error,
+        category=kind,
     )

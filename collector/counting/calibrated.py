@@ -8,8 +8,9 @@ from fnmatch import fnmatchcase
 
 from collector.counting.tally import Tally
 from collector.counting.tools_text import compact
+from collector.counting.trust import UNKNOWN, Trust
 from collector.segments import Labelled
-from ledger.types import Answer, Api, Part, PartKind, Prompt, Request, Tool
+from ledger.types import Answer, Api, Category, Part, PartKind, Prompt, Request, Tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,11 @@ def fill(request: Request, prompt: Prompt, labelled: Sequence[Labelled], tally: 
         shown = _schema_tokens(prompt.output_schema.schema, tally)
         tally.put("schema", _scaled(1, shown * scale.schema_text + scale.schema))
     tally.partial = tally.partial or bool(prompt.hidden)
+
+
+def trust(_request: Request, _category: Category) -> Trust:
+    """No count by a fitted factor is exact."""
+    return UNKNOWN
 
 
 def output(request: Request, answer: Answer, tally: Tally) -> tuple[int, int]:

@@ -19,27 +19,27 @@ class Tiles:
 
 @dataclass(frozen=True, slots=True)
 class Patches:
-    """Priced by 32-pixel patches, at most 1536, times a factor in hundredths."""
+    """Priced by 32-pixel patches, at most 1536, times a factor."""
 
-    hundredths: int
+    factor: float
 
 
 # First match wins. Found on recorded calls of 2024-05 to 2026-07; a model that is not here is not countable.
 _PRICES: tuple[tuple[str, Tiles | Patches], ...] = (
     ("gpt-4o-mini*", Tiles(2833, 5667)),
-    ("gpt-4.1-mini*", Patches(162)),
-    ("gpt-4.1-nano*", Patches(246)),
+    ("gpt-4.1-mini*", Patches(1.62)),
+    ("gpt-4.1-nano*", Patches(2.46)),
     ("gpt-4o*", Tiles(85, 170)),
     ("chatgpt-4o*", Tiles(85, 170)),
     ("gpt-4.1*", Tiles(85, 170)),
     ("gpt-4.5*", Tiles(85, 170)),
     ("gpt-4-*", Tiles(85, 170)),
-    ("o4-mini*", Patches(172)),
+    ("o4-mini*", Patches(1.72)),
     ("o1*", Tiles(75, 150)),
     ("o3*", Tiles(75, 150)),
-    ("gpt-5-mini*", Patches(120)),
-    ("gpt-5-nano*", Patches(150)),
-    ("gpt-5.[4-9]*", Patches(120)),
+    ("gpt-5-mini*", Patches(1.20)),
+    ("gpt-5-nano*", Patches(1.50)),
+    ("gpt-5.[4-9]*", Patches(1.20)),
     ("gpt-5*", Tiles(70, 140)),
 )
 _MOST_PATCHES = 1536
@@ -54,7 +54,8 @@ def _tiles(price: Tiles, width: int, height: int) -> int:
 
 def _patches(price: Patches, width: int, height: int) -> int:
     patches = min(ceil(width / 32) * ceil(height / 32), _MOST_PATCHES)
-    return -(-patches * price.hundredths // 100) + 1
+    # The bill rounds up the product as binary floating point gives it: 300 patches at 1.62 are 487.
+    return ceil(patches * price.factor) + 1
 
 
 def image_tokens(model: str, image: Part) -> int | None:

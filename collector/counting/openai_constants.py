@@ -1,131 +1,160 @@
-"""OpenAI's framing constants by API, model and date: what no text shows, found on recorded calls."""
+"""OpenAI's framing constants by API, model, host and date: what no text shows, found on recorded calls.
+
+They stand in openai_constants.csv beside their evidence; a new model generation is a few more rows there.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import csv
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from importlib.resources import files
+from typing import Final
 
-from ledger.types import Api
+from collector.tokenizers import bare_model
+from ledger.types import Api, Request
 
 
 @dataclass(frozen=True, slots=True)
-class Framing:
-    """Tokens around the visible parts of a prompt.
+class Constants:
+    """Tokens around the visible parts of one call.
 
-    `tools_beside_system` and `tools_alone` belong to the tools text with and without a system message;
-    `named_choice` is None where a forced function costs nothing; `parallel` says that several calls of one
-    message are written as one multi_tool_use, else each call after the first costs `further_call`.
-    `sure_of_tools` is false where bills with tools are met in fewer than nine of ten.
-    `schema_alone`, `schema_beside_system` and `schema_beside_tools` belong to an output schema.
+    Prompt: `base` a call; `message`, `name`, `plain_assistant` a message. The text of the tools adds
+    `tools_beside_system` where it follows a system text, `tools_alone` where none is there, `tools_apart`
+    where the API counts it apart from both; `named_choice` belongs to a function the caller demands. A
+    message's first call adds `call`, others `further_call`, or the `…_unheld` pair where the provider does
+    not hold the call as it was written; `joined_results` belongs to the results of a parallel call, which
+    stand with \\u escapes where `escaped_results` is 1. An output schema adds `schema_…` by what stands
+    before it, an earlier answer in its form `schema_assistant`. `hidden` and `hidden_tools` were put into
+    every prompt of a model for a while.
+    Answer: `text_end…` ends a text; one call adds `call_end`, several `calls_end` and `calls_each` apiece,
+    one that the caller forced `forced_end`; `answer_more` is added to either by some hosts and at some times.
     """
 
-    base: int = 3
-    message: int = 3
+    base: int = 0
+    message: int = 0
     name: int = 0
     plain_assistant: int = 0
-    tools_beside_system: int = -1
-    tools_alone: int = 3
-    named_choice: int | None = 7
-    call: int = 2
-    further_call: int = 6
-    parallel: bool = True
-    schema_alone: int = 6
-    schema_beside_system: int = 2
-    schema_beside_tools: int = -2
-    schema_names_twice: bool = True
-    sure_of_tools: bool = True
+    tools_beside_system: int = 0
+    tools_alone: int = 0
+    tools_apart: int = 0
+    named_choice: int = 0
+    call: int = 0
+    further_call: int = 0
+    call_unheld: int = 0
+    further_unheld: int = 0
+    joined_results: int = 0
+    escaped_results: int = 0
+    schema_alone: int = 0
+    schema_beside_system: int = 0
+    schema_beside_tools: int = 0
+    schema_assistant: int = 0
+    hidden: int = 0
+    hidden_tools: int = 0
+    text_end: int = 0
+    text_end_tools: int = 0
+    text_end_schema: int = 0
+    text_end_schema_tools: int = 0
+    call_end: int = 0
+    calls_end: int = 0
+    calls_each: int = 0
+    forced_end: int = 0
+    answer_more: int = 0
 
 
-_CHAT = Framing()
-_CHAT_CL100K = replace(_CHAT, name=1, tools_beside_system=0, tools_alone=4)
-_CHAT_O = replace(_CHAT, base=2, plain_assistant=2, tools_beside_system=0, tools_alone=4)
-_CHAT_5 = replace(
-    _CHAT,
-    base=2,
-    plain_assistant=2,
-    tools_beside_system=84,
-    tools_alone=85,
-    named_choice=None,
-    call=8,
-    parallel=False,
-)
-_RESPONSES = replace(
-    _CHAT,
-    tools_beside_system=-3,
-    tools_alone=-3,
-    call=3,
-    further_call=1,
-    parallel=False,
-    schema_alone=1,
-    schema_beside_system=1,
-    schema_beside_tools=0,
-    schema_names_twice=False,
-    sure_of_tools=False,
-)
-_RESPONSES_O = replace(_RESPONSES, base=2, plain_assistant=2)
-_RESPONSES_5 = replace(
-    _RESPONSES_O,
-    tools_beside_system=3,
-    tools_alone=3,
-    call=9,
-    further_call=6,
-    schema_alone=0,
-    schema_beside_system=0,
-)
+NAMES: Final = tuple(field.name for field in fields(Constants))
 
-_FRAMINGS: tuple[tuple[Api, str, Framing], ...] = (
-    (Api.OPENAI_CHAT, "gpt-5*", _CHAT_5),
-    (Api.OPENAI_CHAT, "o[0-9]*", _CHAT_O),
-    (Api.OPENAI_CHAT, "gpt-4", _CHAT_CL100K),
-    (Api.OPENAI_CHAT, "gpt-4-*", _CHAT_CL100K),
-    (Api.OPENAI_CHAT, "gpt-3*", _CHAT_CL100K),
-    (Api.OPENAI_CHAT, "*", _CHAT),
-    (Api.OPENAI_RESPONSES, "gpt-5*", _RESPONSES_5),
-    (Api.OPENAI_RESPONSES, "o[0-9]*", _RESPONSES_O),
-    (Api.OPENAI_RESPONSES, "*", _RESPONSES),
-)
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One value and what it rests on: recordings of how many repositories that it makes exact.
+
+    `model` is a pattern on bare names; no `provider` is any, no `since` or `until` is without end.
+    """
+
+    api: Api
+    model: str
+    provider: str
+    since: datetime | None
+    until: datetime | None
+    constant: str
+    value: int
+    recordings: int
+    repositories: int
+
+
+def _day(text: str) -> datetime | None:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
+
+
+def _row(line: Mapping[str, str]) -> Row:
+    if line["constant"] not in NAMES:
+        raise ValueError(f"no constant {line['constant']!r} in Constants of collector/counting")
+    return Row(
+        api=Api(line["api"]),
+        model=line["model"],
+        provider=line["provider"],
+        since=_day(line["since"]),
+        until=_day(line["until"]),
+        constant=line["constant"],
+        value=int(line["value"]),
+        recordings=int(line["recordings"]),
+        repositories=int(line["repositories"]),
+    )
+
+
+def read(lines: Iterable[str]) -> tuple[Row, ...]:
+    """Read a table; raises ValueError for a row that is none."""
+    return tuple(_row(line) for line in csv.DictReader(lines))
+
+
+ROWS: Final = read((files("collector.counting") / "openai_constants.csv").read_text("utf-8").splitlines())
+
+_BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
+_ERAS: Final = sorted({day for row in ROWS for day in (row.since, row.until) if day})
+
+
+def _covers(row: Row, day: datetime | None) -> bool:
+    if day is None:
+        return row.since is None and row.until is None
+    return (row.since is None or row.since <= day) and (row.until is None or day < row.until)
+
+
+def rows_for(api: Api, model: str, provider: str | None, day: datetime | None) -> dict[str, Row]:
+    """Choose of every constant the first row that fits a bare model name; without a day no dated one does."""
+    fitting = (
+        row
+        for row in ROWS
+        if row.api is api
+        and row.provider in ("", provider)
+        and _covers(row, day)
+        and fnmatchcase(model, row.model)
+    )
+    chosen: dict[str, Row] = {}
+    for row in fitting:
+        chosen.setdefault(row.constant, row)
+    return chosen
 
 
 @lru_cache(maxsize=4096)
-def framing(api: Api, model: str) -> Framing:
-    """Choose the constants for a bare model name."""
-    return next(
-        found for row_api, pattern, found in _FRAMINGS if row_api is api and fnmatchcase(model, pattern)
+def _chosen(api: Api, model: str, provider: str | None, day: datetime | None) -> Constants:
+    return Constants(
+        **{name: row.value for name, row in rows_for(api, model, provider, day).items()},
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Hidden:
-    """Tokens that a provider put into every prompt of a model for a while, plain or with tools."""
-
-    api: Api
-    pattern: str
-    since: datetime
-    until: datetime
-    plain: int
-    tools: int
-
-
-_HIDDEN = (
-    Hidden(
-        Api.OPENAI_RESPONSES,
-        "gpt-4o*",
-        datetime(2025, 3, 10, tzinfo=UTC),
-        datetime(2025, 3, 28, tzinfo=UTC),
-        plain=18,
-        tools=216,
-    ),
-)
-
-
-def hidden_tokens(api: Api, model: str, ts: datetime | None, with_tools: bool) -> int:
-    """Tokens the provider is known to have added to such a prompt at that time."""
+def era(ts: datetime | None) -> datetime | None:
+    """The last day up to a moment on which any constant changed; None for an unknown moment."""
     if ts is None:
-        return 0
-    return sum(
-        row.tools if with_tools else row.plain
-        for row in _HIDDEN
-        if row.api is api and row.since <= ts < row.until and fnmatchcase(model, row.pattern)
-    )
+        return None
+    index = bisect_right(_ERAS, ts)
+    return _ERAS[index - 1] if index else _BEFORE_ALL
+
+
+def constants_for(request: Request) -> Constants:
+    """Choose the constants of a call."""
+    return _chosen(request.api, bare_model(request.model or ""), request.provider, era(request.ts))

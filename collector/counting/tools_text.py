@@ -49,6 +49,13 @@ def _comment(text: object) -> str:
     return "".join(f"// {line}\n" for line in stripped if line)
 
 
+def _notes(schema: Mapping[str, object]) -> str:
+    description = schema.get("description")
+    form = schema.get("format")
+    notes = [description] if isinstance(description, str) else []
+    return " ".join([*notes, f"format: {form}"] if isinstance(form, str) else notes)
+
+
 def _object(value: object) -> Mapping[str, object]:
     return value if isinstance(value, Mapping) else {}
 
@@ -91,7 +98,7 @@ class _Renderer:
             return " | ".join(json.dumps(choice, ensure_ascii=False) for choice in choices)
         variants = _list(schema.get("anyOf")) or _list(schema.get("oneOf"))
         if variants:
-            return " | ".join(self.type_text(variant, depth + 1) for variant in variants)
+            return self.union([_object(variant) for variant in variants], depth)
         return self.plain_type(schema, depth)
 
     def plain_type(self, schema: Mapping[str, object], depth: int) -> str:
@@ -99,14 +106,30 @@ class _Renderer:
         kind = schema.get("type")
         if isinstance(kind, list | tuple):
             self.sure = False
-            return " | ".join(self.type_text({**schema, "type": one}, depth + 1) for one in kind)
+            return self.union([{**schema, "type": one} for one in kind], depth)
         if kind == "array":
             items = schema.get("items")
-            self.sure = self.sure and "properties" not in self.resolve(_object(items))
-            return f"{self.type_text(items, depth + 1)}[]" if items else "any[]"
+            return self.array_type(_object(items), depth) if items else "any[]"
         if kind == "object" or "properties" in schema:
             return self.object_type(schema, depth)
         return _NAMED.get(kind, kind) if isinstance(kind, str) else "any"
+
+    def union(self, variants: Sequence[Mapping[str, object]], depth: int) -> str:
+        """Write each variant on a line of its own, its notes after a comma as a default's are."""
+        lines = []
+        for variant in variants:
+            notes = _notes(self.resolve(variant))
+            lines.append(f"\n | {self.type_text(variant, depth + 1)}" + (f", // {notes}" if notes else ""))
+        return "".join(lines)
+
+    def array_type(self, items: Mapping[str, object], depth: int) -> str:
+        """Write a list; objects in it stand on lines of their own after their title."""
+        inner = self.resolve(items)
+        written = self.type_text(items, depth + 1)
+        if not _object(inner.get("properties")):
+            return f"{written}[]"
+        self.sure = False
+        return f"{_comment(inner.get('title'))}\n{written.removesuffix('}')}\n}}[]"
 
     def object_type(self, schema: Mapping[str, object], depth: int) -> str:
         """Write an object's properties in braces: a space after the first, nothing before the last."""
@@ -125,7 +148,9 @@ class _Renderer:
             f" // default: {json.dumps(schema['default'], ensure_ascii=False)}" if "default" in schema else ""
         )
         notes = _comment(schema.get("title")) + _comment(schema.get("description"))
-        return f"{notes}{name}{mark}: {self.type_text(schema, depth + 1)},{default}"
+        written = self.type_text(schema, depth + 1)
+        space = "" if written.startswith("\n |") else " "
+        return f"{notes}{name}{mark}:{space}{written},{default}"
 
 
 @lru_cache(maxsize=4096)
@@ -133,11 +158,13 @@ def _render(name: str, description: str, schema_json: str) -> Rendered:
     schema = _object(json.loads(schema_json))
     renderer = _Renderer(schema)
     notes = _comment(schema.get("title")) + _comment(description)
+    # Each of these was met in one repository only, and not always exactly.
+    odd = (schema.get("title") and not description) or description[:1].isspace() or "description" in schema
     if not _object(schema.get("properties")):
-        return Rendered(f"{notes}type {name} = () => any;\n\n")
-    argument = renderer.object_type(schema, 0)
+        return Rendered(f"{notes}type {name} = () => any;\n\n", sure=not odd)
+    argument = _comment(schema.get("description")) + renderer.object_type(schema, 0)
     whole = renderer.nodes <= _MOST_NODES
-    return Rendered(f"{notes}type {name} = (_: {argument}) => any;\n\n", whole, renderer.sure)
+    return Rendered(f"{notes}type {name} = (_: {argument}) => any;\n\n", whole, renderer.sure and not odd)
 
 
 def render(tool: Tool) -> Rendered:

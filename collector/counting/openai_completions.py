@@ -1,4 +1,4 @@
-"""Embeddings and legacy completions: the text itself, nothing around it."""
+"""OpenAI's legacy text completions: the text itself, nothing around it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,141 @@
+"""The table of the benchmark: how close each way of counting comes to the bill, by API and category."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from benchmarks.counting.baselines import cookbook
+from benchmarks.counting.corpus import OPENAI, Item
+from ledger.types import Api, Category
+
+TITLES: Mapping[Category, str] = {
+    Category.TEXT: "text only",
+    Category.TOOLS: "tools, first turn",
+    Category.TOOL_CALLS: "tool-call turns",
+    Category.JSON_SCHEMA: "json_schema",
+    Category.JSON_SCHEMA_TOOLS: "json_schema + tools",
+    Category.IMAGES: "images",
+    Category.HOSTED: "hosted, files, audio",
+    Category.OTHER: "other",
+}
+Counter = Callable[[Item], int | None]
+# Whose error is compared with no formula for chat: it would say nothing.
+_FRAMED = (Api.OPENAI_CHAT, Api.OPENAI_RESPONSES)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How one way of counting met the bills of the `items` it could count; all else are fractions."""
+
+    items: int
+    exact: float
+    within_two: float
+    mean_error: float
+    sum_error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the table: ours, and the others' where they count such calls."""
+
+    api: str
+    category: str
+    items: int
+    ours: Score
+    held_out: float | None
+    others: Mapping[str, Score]
+
+
+def score(of: Sequence[Item], count: Counter) -> Score | None:
+    """Compare one way of counting with the bills; None where it counts nothing of the group."""
+    pairs = [(tokens, item.billed) for item in of if (tokens := count(item)) is not None]
+    if not pairs:
+        return None
+    off = [tokens - billed for tokens, billed in pairs]
+    billed = [billed for _, billed in pairs]
+    return Score(
+        items=len(pairs),
+        exact=sum(one == 0 for one in off) / len(off),
+        within_two=sum(abs(one) <= 2 for one in off) / len(off),
+        mean_error=sum(abs(one) / max(1, bill) for one, bill in zip(off, billed, strict=True)) / len(off),
+        sum_error=sum(off) / max(1, sum(billed)),
+    )
+
+
+def ours(item: Item) -> int | None:
+    """Our count."""
+    return item.counted.input_tokens
+
+
+def groups(found: Sequence[Item]) -> Iterator[tuple[Api, str, list[Item]]]:
+    """The items of each API by category, images of unknown size apart, and all of them."""
+    by_api: defaultdict[Api, defaultdict[str, list[Item]]] = defaultdict(lambda: defaultdict(list))
+    for item in found:
+        title = TITLES[item.category]
+        if item.category is Category.IMAGES and item.partial:
+            title = "images of unknown size"
+        by_api[item.request.api][title].append(item)
+    order = [*TITLES.values()]
+    order.insert(order.index("images") + 1, "images of unknown size")
+    for api in sorted(by_api):
+        yield from ((api, title, by_api[api][title]) for title in order if by_api[api][title])
+        everything = [item for of in by_api[api].values() for item in of]
+        if len(by_api[api]) > 1:
+            yield api, "all", everything
+
+
+def lines(
+    found: Sequence[Item], litellm: Mapping[str, int] | None, outside: Mapping[int, int]
+) -> Iterator[Line]:
+    """Make the table; `outside` is what constants fitted on other repositories leave of an item's bill."""
+    for api, title, of in groups(found):
+        mine = score(of, ours)
+        if mine is None:
+            continue
+        others = {"cookbook": score(of, cookbook)} if api in OPENAI else {}
+        if litellm is not None and api in _FRAMED:
+            others["litellm"] = score(of, lambda item: litellm.get(item.request.response_id or ""))
+        known = [outside[id(item)] for item in of if id(item) in outside]
+        held_out = sum(left == 0 for left in known) / len(of) if known else None
+        kept = {name: found_score for name, found_score in others.items() if found_score is not None}
+        yield Line(api.value, title, len(of), mine, held_out, kept)
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share for people."""
+    return "–" if share is None else f"{100 * share:.{digits}f} %"
+
+
+HEAD = (
+    "| API | what | calls | exact | held out | within ±2 | mean error | sum error "
+    "| cookbook exact | mean error | litellm exact | mean error |\n"
+    "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
+)
+
+
+def markdown(table: Sequence[Line]) -> str:
+    """The table for docs/counting.md."""
+    return "\n".join([HEAD, *map(_row, table)])
+
+
+def _row(line: Line) -> str:
+    mine = line.ours
+    others = [
+        percent(getattr(line.others.get(name), what, None))
+        for name in ("cookbook", "litellm")
+        for what in ("exact", "mean_error")
+    ]
+    cells = [
+        line.api,
+        line.category,
+        f"{line.items:,}",
+        percent(mine.exact),
+        percent(line.held_out),
+        percent(mine.within_two),
+        percent(mine.mean_error, 2),
+        percent(mine.sum_error, 2),
+        *others,
+    ]
+    return "| " + " | ".join(cells) + " |"

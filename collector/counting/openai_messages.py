@@ -1,0 +1,224 @@
+"""The messages of OpenAI chat and Responses prompts: roles, texts, names, images, calls and results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Final
+
+from collector.counting.images import image_tokens
+from collector.counting.openai_constants import Constants
+from collector.counting.tally import Tally
+from collector.counting.tools_text import compact
+from collector.segments import Labelled
+from ledger.types import Message, Part, PartKind, Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How one call's messages are framed.
+
+    `joined` says that the parallel calls of a message are written as one multi_tool_use and their results as
+    one list; `held` that the provider still holds earlier calls as the model wrote them. `schema_name` is
+    that of the output schema, in whose form earlier answers then stand.
+    """
+
+    model: str
+    constants: Constants
+    tool_names: Mapping[str, str]
+    any_calls: bool
+    joined: bool
+    held: bool | None
+    schema_name: str | None
+
+
+# " to=functions." before a called name; the name is a text of its own, its first token never merges with it.
+_ADDRESS: Final = 3
+
+
+def compact_arguments(text: str) -> str:
+    """Rewrite logged arguments as the compact JSON that is billed; what is no JSON stays as it is."""
+    try:
+        return compact(json.loads(text))
+    except (ValueError, RecursionError):
+        return text
+
+
+def framing(
+    model: str,
+    constants: Constants,
+    prompt: Prompt,
+    *,
+    joined: bool = False,
+    held: bool | None = None,
+    schema_name: str | None = None,
+) -> Framing:
+    """Gather what the counting of one prompt needs to know besides its messages.
+
+    `held` is None where the API knows no stored calls, `schema_name` where it takes earlier answers as they
+    stand.
+    """
+    calls = [part for message in prompt.messages for part in message.parts if part.kind is PartKind.TOOL_CALL]
+    names = {call.call_id: call.name for call in calls if call.call_id and call.name}
+    return Framing(model, constants, names, bool(calls), joined, held, schema_name)
+
+
+def _of_kind(labelled: Labelled, kind: PartKind) -> tuple[Part, ...]:
+    return tuple(part for part in labelled.message.parts if part.kind is kind)
+
+
+def _is_plain(message: Message) -> bool:
+    """Whether it is one text and nothing else, as nearly every message is."""
+    return len(message.parts) == 1 and message.parts[0].kind is PartKind.TEXT
+
+
+def _one_call(call: Part, held: bool, tally: Tally) -> int:
+    arguments = compact_arguments(call.text) if held else call.text
+    return _ADDRESS + tally.n(call.name or "") + tally.n(arguments)
+
+
+def _joined_calls(calls: Sequence[Part], tally: Tally) -> int:
+    uses = ",".join(
+        f'{{"recipient_name":"functions.{call.name}","parameters":{compact_arguments(call.text)}}}'
+        for call in calls
+    )
+    return tally.n(" to=multi_tool_use.parallel") + tally.n(f'{{"tool_uses":[{uses}]}}')
+
+
+def _calls(labelled: Labelled, calls: Sequence[Part], frame: Framing, tally: Tally) -> None:
+    if len(calls) > 1 and frame.joined:
+        tally.put(labelled.segment, _joined_calls(calls, tally))
+        return
+    held = frame.held is None or (frame.held and all(call.held for call in calls))
+    for call in calls:
+        tally.put(labelled.segment, _one_call(call, held, tally))
+    constants, further = frame.constants, len(calls) - 1
+    if held:
+        tally.put("framing", constants.call + constants.further_call * further)
+    else:
+        tally.put("framing", constants.call_unheld + constants.further_unheld * further)
+
+
+def _result(labelled: Labelled, result: Part, frame: Framing, tally: Tally) -> None:
+    name = frame.tool_names.get(result.call_id or "") or result.name or ""
+    tally.put("framing", frame.constants.message + tally.n(f"functions.{name}"))
+    tally.put(labelled.segment, tally.n(result.text))
+
+
+def _images(labelled: Labelled, frame: Framing, tally: Tally) -> None:
+    for image in _of_kind(labelled, PartKind.IMAGE):
+        tokens = image_tokens(frame.model, image)
+        tally.partial = tally.partial or tokens is None
+        tally.put("media", tokens or 0)
+
+
+def _spoken(labelled: Labelled, frame: Framing, tally: Tally) -> None:
+    message = labelled.message
+    tally.put("framing", frame.constants.message + tally.n(message.role))
+    tally.text(labelled)
+    if message.name:
+        tally.put("framing", tally.n(message.name) + frame.constants.name)
+
+
+def _plain_assistant(labelled: Labelled, frame: Framing, tally: Tally) -> None:
+    if labelled.message.role != "assistant":
+        return
+    tally.put("framing", frame.constants.plain_assistant)
+    if frame.schema_name is not None:
+        tally.put("framing", tally.n(frame.schema_name) + frame.constants.schema_assistant)
+
+
+def _mixed(labelled: Labelled, frame: Framing, tally: Tally) -> None:
+    results = _of_kind(labelled, PartKind.TOOL_RESULT)
+    for result in results:
+        _result(labelled, result, frame, tally)
+    tally.uncountable(labelled)
+    if results and len(results) == len(labelled.message.parts):
+        return
+    _spoken(labelled, frame, tally)
+    _images(labelled, frame, tally)
+    calls = _of_kind(labelled, PartKind.TOOL_CALL)
+    if calls:
+        _calls(labelled, calls, frame, tally)
+    else:
+        _plain_assistant(labelled, frame, tally)
+
+
+def _message(labelled: Labelled, frame: Framing, tally: Tally) -> None:
+    if _is_plain(labelled.message):
+        _spoken(labelled, frame, tally)
+        _plain_assistant(labelled, frame, tally)
+    else:
+        _mixed(labelled, frame, tally)
+
+
+def _is_parallel(labelled: Labelled) -> bool:
+    return len(_of_kind(labelled, PartKind.TOOL_CALL)) > 1
+
+
+def _only_result(labelled: Labelled) -> Part | None:
+    parts = labelled.message.parts
+    return parts[0] if len(parts) == 1 and parts[0].kind is PartKind.TOOL_RESULT else None
+
+
+def _parsed(text: str) -> object:
+    """A result that is an object or a list stands in the list as such, everything else as its text."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return found if isinstance(found, dict | list) else text
+
+
+def _joined_results(labelled: Sequence[Labelled], frame: Framing, tally: Tally) -> None:
+    """The results of a parallel call are billed as one JSON list, with spaces."""
+    results = [_parsed(part.text) for one in labelled for part in one.message.parts]
+    written = json.dumps(results, ensure_ascii=bool(frame.constants.escaped_results))
+    # Which models see escapes rests on few recordings.
+    tally.estimated = tally.estimated or not written.isascii() or "\\u" in written
+    tally.put("framing", frame.constants.joined_results)
+    tally.put(labelled[0].segment, tally.n(written))
+
+
+def _only_calls(labelled: Labelled) -> bool:
+    parts = labelled.message.parts
+    return bool(parts) and all(part.kind is PartKind.TOOL_CALL for part in parts)
+
+
+def gathered(labelled: Sequence[Labelled]) -> Iterator[Labelled]:
+    """Join messages of calls alone that stand in a row: Responses logs each call as an item of its own."""
+    for only_calls, run in groupby(labelled, key=_only_calls):
+        if not only_calls:
+            yield from run
+            continue
+        first, *more = run
+        parts = (*first.message.parts, *(part for one in more for part in one.message.parts))
+        yield replace(first, message=replace(first.message, parts=parts))
+
+
+def _groups(labelled: Sequence[Labelled], joined: bool) -> Iterator[Sequence[Labelled]]:
+    """Messages one by one, but the results that follow a parallel call together."""
+    index = 0
+    while index < len(labelled):
+        end = index + 1
+        if joined and index and _is_parallel(labelled[index - 1]):
+            while end < len(labelled) and _only_result(labelled[end]):
+                end += 1
+        yield labelled[index:end]
+        index = end
+
+
+def messages(labelled: Sequence[Labelled], frame: Framing, tally: Tally) -> None:
+    """Count all messages of a prompt."""
+    if not frame.any_calls:
+        for one in labelled:
+            _message(one, frame, tally)
+        return
+    for group in _groups(list(gathered(labelled)), frame.joined):
+        if len(group) > 1 and _only_result(group[0]):
+            _joined_results(group, frame, tally)
+        else:
+            for one in group:
+                _message(one, frame, tally)
