@@ -84,6 +84,10 @@ class Manifest:
         """Where it is kept: one a source and content."""
         return f"{_shelf(self.source)}/{self.digest[:32]}.json"
 
+    def keep(self, place: Place) -> None:
+        """Write it; its files have to be there already."""
+        place.keep(self.name, msgspec.json.format(msgspec.json.encode(self)))
+
 
 @dataclass(frozen=True, slots=True)
 class Made:
@@ -145,7 +149,7 @@ def _make(
         manifest = replace(same, stamp=stamp)
     else:
         manifest = _written(order, key, place, path, stamp, settings, digest)
-    place.keep(manifest.name, msgspec.json.format(msgspec.json.encode(manifest)))
+    manifest.keep(place)
     return Made(order.source, manifest, kept=same is not None)
 
 
