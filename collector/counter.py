@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from collector import fast, giants, lasting, pretokens
@@ -34,7 +35,7 @@ def count(encoding: str, text: str) -> TextCount:
     if not hostile:
         tokens = fast.count(encoding, text)
         if tokens is not None:
-            return TextCount(tokens, exact=True)
+            return _exactly(tokens)
     digest = lasting.digest(encoding, text)
     known = lasting.recall(digest) if digest else None
     if known is not None:
@@ -43,6 +44,11 @@ def count(encoding: str, text: str) -> TextCount:
     if digest and counted.exact:
         lasting.keep(digest, counted.tokens)
     return counted
+
+
+@lru_cache(maxsize=8192)
+def _exactly(tokens: int) -> TextCount:
+    return TextCount(tokens, exact=True)
 
 
 def _plain(encoding: str, text: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -31,6 +31,7 @@ class _State:
 
 
 _state = _State()
+_forgetting: list[Callable[[], None]] = []
 
 
 def renew(loaded: Mapping[str, Tokenizer] | None = None, counted: int = 0) -> None:
@@ -86,9 +87,16 @@ def count(encoding: str, text: str) -> int | None:
 
 
 def distrust(why: str) -> None:
-    """Use the fast counter no more in this process."""
+    """Use the fast counter no more in this process; who remembers counts of it forgets them."""
     _state.doubt = why
     _state.loaded.clear()
+    for forget in _forgetting:
+        forget()
+
+
+def on_distrust(forget: Callable[[], None]) -> None:
+    """Have `forget` called when counts given so far are found to be worth nothing."""
+    _forgetting.append(forget)
 
 
 def doubt() -> str | None:

@@ -29,20 +29,9 @@ class Counts(dict[str, TextCount]):
         self._held = 0
 
     def __missing__(self, text: str) -> TextCount:
-        found = self._older.get(text)
-        if found is None:
-            found = self._counted(text)
+        found = self._older.get(text) or count(self.encoding, text)
         self._keep(text, found)
         return found
-
-    def _counted(self, text: str) -> TextCount:
-        before = fast.doubt()
-        found = count(self.encoding, text)
-        if fast.doubt() is before:
-            return found
-        # The fast counter was wrong here: whatever it said of other texts is worth nothing.
-        forget()
-        return count(self.encoding, text)
 
     def _keep(self, text: str, counted: TextCount) -> None:
         size = getsizeof(text) + _OVERHEAD
@@ -74,3 +63,6 @@ def forget() -> None:
     """Empty this process's counts, in every vocabulary."""
     for remembered in _all.values():
         remembered.forget()
+
+
+fast.on_distrust(forget)

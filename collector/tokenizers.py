@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -109,14 +109,18 @@ def warm(encodings: Sequence[str] = (O200K,)) -> None:
 
 def doubt() -> str | None:
     """Why the fast counter was switched off in this process. When this changes, counts given before may be
-    wrong: what is in the making is to be made again, and what others remember of them forgotten."""
+    wrong, and what is in the making is to be made again."""
     return fast.doubt()
+
+
+def on_distrust(forget: Callable[[], None]) -> None:
+    """Have a memory of what was made of counts emptied when the fast counter is found to be wrong."""
+    fast.on_distrust(forget)
 
 
 def distrust(why: str) -> None:
     """Count with tiktoken alone from now on, and forget every count."""
     fast.distrust(why)
-    memory.forget()
 
 
 def pieces(encoding: str, text: str) -> list[bytes]:
