@@ -55,6 +55,13 @@ class Labelled:
     slices: tuple[Slice, ...]
     memo: dict[object, object] = field(init=False, default_factory=dict, compare=False, repr=False)
 
+    def text(self) -> str:
+        """The whole text: the same string each time, so that what is counted by text is found at once."""
+        known = self.memo.get("text")
+        if not isinstance(known, str):
+            known = self.memo["text"] = "".join(piece.text for piece in self.slices)
+        return known
+
 
 _SYSTEM = frozenset({"system", "developer"})
 _ASSISTANT = frozenset({"assistant", "model"})

@@ -117,7 +117,7 @@ def _part(part: Part, labelled: Labelled, api: Api, scale: Scale, tally: Tally) 
 
 def _message(labelled: Labelled, api: Api, scale: Scale, tally: Tally) -> None:
     tally.uncountable(labelled)
-    joined = "".join(piece.text for piece in labelled.slices)
+    joined = labelled.text()
     tally.spread(labelled.slices, _scaled(tally.n(joined), scale.text) if joined else 0)
     for part in labelled.message.parts:
         _part(part, labelled, api, scale, tally)

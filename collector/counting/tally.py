@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Final
 
 from collector.segments import Labelled, Slice
-from collector.tokenizers import measure
+from collector.tokenizers import counts
 from ledger.shares import apportion
 from ledger.types import SEGMENTS, PartKind, Segments
 
-
-@dataclass(frozen=True, slots=True)
-class _Laid:
-    """The tokens of a joined text and what each of its slices takes of them."""
-
-    tokens: int
-    shares: tuple[tuple[str, int], ...]
-    exact: bool
-
-
-def _laid(slices: Sequence[Slice], encoding: str) -> _Laid:
-    tally = Tally(encoding)
-    tokens = tally.n("".join(piece.text for piece in slices)) if slices else 0
-    tally.spread(slices, tokens)
-    shares = tuple((segment, share) for segment, share in tally.by_segment.items() if share)
-    return _Laid(tokens, shares, exact=not tally.partial)
+_EMPTY: Final[dict[str, int]] = dict.fromkeys(SEGMENTS, 0)
 
 
 class Tally:
@@ -36,18 +21,19 @@ class Tally:
     but for small negative constants on a segment that already holds more.
     """
 
-    __slots__ = ("by_segment", "encoding", "estimated", "partial", "tool_weights")
+    __slots__ = ("by_segment", "counts", "encoding", "estimated", "partial", "tool_weights")
 
     def __init__(self, encoding: str) -> None:
         self.encoding = encoding
-        self.by_segment: dict[str, int] = dict.fromkeys(SEGMENTS, 0)
+        self.counts = counts(encoding)
+        self.by_segment = _EMPTY.copy()
         self.tool_weights: list[tuple[str, int]] = []
         self.partial = False
         self.estimated = False
 
     def n(self, text: str) -> int:
         """Count a text, noting where the count is not exact."""
-        counted = measure(self.encoding, text)
+        counted = self.counts[text]
         if not counted.exact:
             self.partial = True
         return counted.tokens
@@ -58,7 +44,7 @@ class Tally:
 
     def spread(self, slices: Sequence[Slice], tokens: int) -> None:
         """Lay the tokens of a joined text on its slices: joined counts are the truth, slices only weights."""
-        if len(slices) == 1:
+        if len({piece.segment for piece in slices}) == 1:
             self.put(slices[0].segment, tokens)
         elif slices:
             shares = apportion([self.n(piece.text) for piece in slices], tokens)
@@ -67,13 +53,14 @@ class Tally:
 
     def text(self, labelled: Labelled) -> int:
         """Count a message's joined text onto its segments and return the count."""
-        known = labelled.memo.get(self.encoding)
-        if not isinstance(known, _Laid):
-            known = labelled.memo[self.encoding] = _laid(labelled.slices, self.encoding)
-        for segment, share in known.shares:
-            self.by_segment[segment] += share
-        self.partial = self.partial or not known.exact
-        return known.tokens
+        slices = labelled.slices
+        if len(slices) == 1:
+            tokens = self.n(slices[0].text)
+            self.by_segment[slices[0].segment] += tokens
+            return tokens
+        tokens = self.n(labelled.text()) if slices else 0
+        self.spread(slices, tokens)
+        return tokens
 
     def uncountable(self, labelled: Labelled) -> None:
         """Note the parts of a message whose tokens no text shows."""
