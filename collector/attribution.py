@@ -95,25 +95,28 @@ DEFAULT_RULES = Rules(
 
 def attribute(rules: Rules, request: Request) -> Dimensions:
     """Find each dimension by its rules; None where no rule finds a value, never a guess."""
+    said = _said(request)
     return Dimensions(
-        tenant=_first(rules, "tenant", rules.tenant, request),
-        workflow=_first(rules, "workflow", rules.workflow, request),
-        environment=_first(rules, "environment", rules.environment, request),
-        end_user=_first(rules, "end_user", rules.end_user, request) or request.end_user,
+        tenant=_first(rules, "tenant", rules.tenant, said),
+        workflow=_first(rules, "workflow", rules.workflow, said),
+        environment=_first(rules, "environment", rules.environment, said),
+        end_user=_first(rules, "end_user", rules.end_user, said) or request.end_user,
         model_tier=model_tier(rules.tiers, request.model),
     )
 
 
-def _first(rules: Rules, dimension: str, paths: tuple[str, ...], request: Request) -> str | None:
-    values = (_value(path, request) for path in paths)
-    return next((value for value in values if value), None) or rules.defaults.get(dimension)
+def _said(request: Request) -> Mapping[str, str]:
+    """Every path that a rule could find a value at."""
+    if not request.tags:
+        return request.attributes
+    return {**{f"tags.{key}": value for key, value in request.tags.items()}, **request.attributes}
 
 
-def _value(path: str, request: Request) -> str:
-    found = request.attributes.get(path)
-    if found is None and path.startswith("tags."):
-        found = request.tags.get(path.removeprefix("tags."))
-    return found.strip() if found else ""
+def _first(rules: Rules, dimension: str, paths: tuple[str, ...], said: Mapping[str, str]) -> str | None:
+    for path in paths:
+        if path in said and (value := said[path].strip()):
+            return value
+    return rules.defaults.get(dimension)
 
 
 @lru_cache(maxsize=4096)

@@ -70,13 +70,13 @@ def answer(response: Json) -> Answer:
         texts=tuple(_answer_text(choice, m) for choice, m in zip(choices, messages, strict=True)),
         tool_calls=tuple(call for message in messages for call in tool_calls(message)),
         reasoning="".join(_reasoning(message) for message in messages),
-        finish_reason=response_facts(response).finish_reason,
+        finish_reason=openai_shapes.finish_reason(response),
         hidden=("audio",) if any(isinstance(m.get("audio"), dict) for m in messages) else (),
     )
 
 
 def _answer_text(choice: Json, message: Json) -> str:
-    content = openai_shapes.joined_text(openai_shapes.content_parts(message.get("content")))
+    content = openai_shapes.content_text(message.get("content"))
     return content + text(message.get("refusal")) if message else text(choice.get("text"))
 
 
@@ -121,7 +121,7 @@ def _take_choice(choice: dict[str, object], chunk: Json) -> None:
 
 def _take_delta(message: dict[str, object], delta: Json) -> None:
     for key in ("content", "refusal", "reasoning_content", "reasoning"):
-        addition = openai_shapes.joined_text(openai_shapes.content_parts(delta.get(key)))
+        addition = openai_shapes.content_text(delta[key]) if key in delta else ""
         if addition:
             message[key] = text(message.get(key)) + addition
     if isinstance(delta.get("audio"), dict):

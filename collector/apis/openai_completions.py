@@ -49,7 +49,7 @@ def answer(response: Json) -> Answer:
         return openai_chat.answer(response)
     return Answer(
         texts=tuple(text(choice.get("text")) for choice in choices),
-        finish_reason=response_facts(response).finish_reason,
+        finish_reason=openai_shapes.finish_reason(response),
     )
 
 

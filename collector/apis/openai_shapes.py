@@ -57,6 +57,11 @@ def joined_text(parts: Sequence[Part]) -> str:
     return "".join(part.text for part in parts if part.kind is PartKind.TEXT)
 
 
+def content_text(content: object) -> str:
+    """Read the visible text of a message's content."""
+    return content if isinstance(content, str) else joined_text(content_parts(content))
+
+
 def tool_result(content: object, name: str | None, call_id: str | None) -> tuple[Part, ...]:
     """Read a tool's output as one TOOL_RESULT part with its text, then whatever is not text."""
     parts = content_parts(content)
@@ -177,11 +182,16 @@ def request_facts(body: Json) -> reader.RequestFacts:
 
 def response_facts(body: Json) -> reader.ResponseFacts:
     """Read id, model, creation time, tier and the first finish reason of an OpenAI body."""
-    reasons = (text_or_none(choice.get("finish_reason")) for choice in mappings(body.get("choices")))
     return reader.ResponseFacts(
         response_id=text_or_none(body.get("id")),
         model=text_or_none(body.get("model")),
         created=reader.epoch(body.get("created") or body.get("created_at")),
         service_tier=reader.tier(body.get("service_tier")),
-        finish_reason=next((reason for reason in reasons if reason), None),
+        finish_reason=finish_reason(body),
     )
+
+
+def finish_reason(body: Json) -> str | None:
+    """Read why the first choice that says so came to its end."""
+    reasons = (text_or_none(choice.get("finish_reason")) for choice in mappings(body.get("choices")))
+    return next((reason for reason in reasons if reason), None)

@@ -54,12 +54,15 @@ def join(*sources: Mapping[str, str]) -> dict[str, str]:
 
 def under(prefix: str, source: object) -> dict[str, str]:
     """Collect the scalars of one nested object under a prefix."""
-    return _bounded(_scalars(mapping(source), prefix + ".", 1))
+    found = mapping(source)
+    return _bounded(_scalars(found, prefix + ".", 1)) if found else {}
 
 
 def headers(given: object) -> dict[str, str]:
     """Collect the custom headers (x-…) that are not secrets, in lower case."""
     found = mapping(given)
+    if not found:
+        return {}
     custom = {str(key).lower(): value for key, value in found.items() if str(key).lower().startswith("x-")}
     return _bounded(_scalars(custom, "headers.", _DEEPEST))
 

@@ -37,7 +37,10 @@ def is_name(value: str) -> bool:
 
 def first_text(record: Json, *keys: str) -> str | None:
     """Return the first of several keys that holds text; other types are passed over."""
-    return next((found for key in keys if (found := text_or_none(record.get(key)))), None)
+    for key in keys:
+        if key in record and (found := text_or_none(record[key])):
+            return found
+    return None
 
 
 def whole_or_none(value: object, *, least: int, most: int) -> int | None:
@@ -83,7 +86,10 @@ _CANCELLED_WORDS = frozenset({"cancelled", "canceled", "aborted"})
 
 def http_status(record: Json, *keys: str) -> int | None:
     """Read the HTTP status from the first key that holds one."""
-    return next((found for key in keys if (found := _status_code(record.get(key))) is not None), None)
+    for key in keys:
+        if key in record and (found := _status_code(record[key])) is not None:
+            return found
+    return None
 
 
 def _status_code(value: object) -> int | None:

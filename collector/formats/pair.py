@@ -127,15 +127,13 @@ def _streamed(record: Json, call: Call) -> bool | None:
 def _timing(record: Json) -> _Timing:
     start = times.first_moment(record, *_STARTS)
     end = times.first_moment_or_none(record, *_ENDS)
-    logged = (times.milliseconds(record.get(key)) for key in _LATENCIES_MS)
-    latency = next((found for found in logged if found is not None), None)
+    latency = times.first_milliseconds(record, *_LATENCIES_MS)
     if latency is None:
         latency = times.milliseconds(record.get("duration"), per_unit=1000)
-    first = (times.milliseconds(record.get(key)) for key in _FIRST_TOKEN_MS)
     return _Timing(
         start=start,
         latency_ms=times.between(start, end) if latency is None else latency,
-        ttft_ms=next((found for found in first if found is not None), None),
+        ttft_ms=times.first_milliseconds(record, *_FIRST_TOKEN_MS),
     )
 
 
@@ -168,9 +166,10 @@ def _error_type(record: Json, own_error: object) -> str | None:
 
 def _cost(record: Json, call: Call) -> Decimal | None:
     """Read what the log says the call cost; OpenRouter puts dollars into the usage itself."""
-    logged = (fields.usd_or_none(record.get(key)) for key in _COSTS)
-    found = next((cost for cost in logged if cost is not None), None)
-    return found if found is not None else fields.usd_or_none(mapping(call.response.get("usage")).get("cost"))
+    for key in _COSTS:
+        if key in record and (found := fields.usd_or_none(record[key])) is not None:
+            return found
+    return fields.usd_or_none(mapping(call.response.get("usage")).get("cost"))
 
 
 def _attributes(record: Json, request: Json, tags: dict[str, str]) -> dict[str, str]:
