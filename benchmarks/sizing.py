@@ -98,6 +98,7 @@ def make_parts(place: str, calls: int, seed: int) -> int:
         format="pair",
         rows=calls,
         rejected=0,
+        set_aside=0,
         parts=tuple(parts),
         rejects=writer.file("rejects", empty),
         prompt_versions=writer.file("prompts", PROMPT_VERSIONS.to_frame()),
@@ -134,7 +135,7 @@ def sum_rows(ledger: Path) -> tuple[int, int]:
                 f"SELECT (SELECT count(*) FROM {name}), count(*) FROM (SELECT DISTINCT {groups} FROM {name})"
             )
             rows += int(str(found[0][0]))
-            most += int(str(found[0][1])) * QUARTERS
+            most += int(str(found[0][1])) * (QUARTERS if table.time == "bucket" else 1)
     return rows, most
 
 

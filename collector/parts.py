@@ -24,7 +24,7 @@ from collector.sources import SourceError
 from ledger.frames import BUCKETS, RECORDS
 from ledger.posting import PROMPT_VERSIONS, REJECTS, Batch, SourcePosition
 
-LAYOUT = 1
+LAYOUT = 2
 MANIFESTS = "manifests"
 # What differs from run to run is added when the parts are booked.
 ADDED = ("ingested_at", "source_file")
@@ -69,6 +69,7 @@ class Manifest:
     format: str
     rows: int
     rejected: int
+    set_aside: int
     parts: tuple[PartFile, ...]
     rejects: PartFile
     prompt_versions: PartFile
@@ -159,13 +160,14 @@ def _written(
     writer = Writer(place, f"{digest[:16]}-{settings[:8]}")
     parts: list[PartFile] = []
     rejects, versions = [REJECTS.to_frame()], [PROMPT_VERSIONS.to_frame()]
-    position, form = None, ""
+    position, form, set_aside = None, "", 0
     waiting: list[pl.DataFrame] = []
     for batch in batches(path, order.intake, order.now, key):
         waiting.append(batch.records)
         rejects.append(batch.rejects)
         versions.append(batch.prompt_versions)
         position, form = batch.source or position, batch.format
+        set_aside += batch.set_aside
         if sum(map(len, waiting)) >= _PART_ROWS:
             parts += writer.days(pl.concat(waiting), len(parts))
             waiting = []
@@ -182,6 +184,7 @@ def _written(
         format=form,
         rows=sum(part.rows for part in parts),
         rejected=len(refused),
+        set_aside=set_aside,
         parts=tuple(parts),
         rejects=writer.file("rejects", refused.drop("source_file", "rejected_at")),
         prompt_versions=writer.file("prompts", pl.concat(versions)),
@@ -303,4 +306,5 @@ def batch_of(
         format=manifest.format,
         bytes=0 if rest is None else manifest.stamp.size,
         reads_on=rest is not None,
+        set_aside=0 if rest is None else manifest.set_aside,
     )

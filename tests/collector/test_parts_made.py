@@ -49,7 +49,9 @@ def everything(books) -> dict[str, list[tuple[object, ...]]]:
             "SELECT * REPLACE (map_entries(tool_tokens) AS tool_tokens) FROM prompt_versions ORDER BY ALL"
         ),
         "prices": books.rows("SELECT * EXCLUDE (added_at) FROM prices ORDER BY ALL"),
-        "read": books.rows("SELECT source_file, sum(read) FROM ingest_runs GROUP BY 1 ORDER BY 1"),
+        "read": books.rows(
+            "SELECT source_file, sum(read), sum(set_aside) FROM ingest_runs GROUP BY 1 ORDER BY 1"
+        ),
     }
 
 
@@ -69,6 +71,15 @@ def logs(books, chat_record, as_lines) -> list[Path]:
 
 def test_loaded_parts_give_the_ledger_that_ingest_gives(books, open_books, logs, tmp_path):
     made(logs, tmp_path / "parts")
+    loaded(books, tmp_path / "parts")
+    read = open_books()
+    read.ingest(*logs)
+    assert everything(books) == everything(read)
+
+
+def test_every_format_goes_through_parts_as_it_is_read(books, open_books, samples, tmp_path):
+    logs = sorted((samples / "formats").glob("*.jsonl"))
+    assert [each.problem for each in made(logs, tmp_path / "parts")] == [None] * len(logs)
     loaded(books, tmp_path / "parts")
     read = open_books()
     read.ingest(*logs)
@@ -186,7 +197,7 @@ calls = st.lists(
 
 
 @settings(
-    max_examples=10,
+    max_examples=6,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -149,7 +149,7 @@ def test_a_day_is_over_two_days_after_it_began():
 
 
 @settings(
-    max_examples=6,
+    max_examples=4,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
