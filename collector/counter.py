@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from collector import fast, giants, lasting, pretokens
+from collector import claude_text, fast, giants, lasting, pretokens
 from collector.vocabularies import reference
 
 # Making the fast counter ready takes a second: worth it once tiktoken had this many characters to count.
@@ -31,6 +31,8 @@ _state = _State()
 
 def count(encoding: str, text: str) -> TextCount:
     """Count a text of any kind, special-token strings as ordinary text."""
+    if encoding in claude_text.ENCODINGS:
+        return _claude(encoding, text)
     hostile = pretokens.hostile(text)
     if not hostile:
         tokens = fast.count(encoding, text)
@@ -49,6 +51,17 @@ def count(encoding: str, text: str) -> TextCount:
 @lru_cache(maxsize=8192)
 def _exactly(tokens: int) -> TextCount:
     return TextCount(tokens, exact=True)
+
+
+def _claude(encoding: str, text: str) -> TextCount:
+    digest = lasting.digest(encoding, text)
+    known = lasting.recall(digest) if digest else None
+    if known is not None:
+        return TextCount(known, exact=True)
+    counted = TextCount(*claude_text.measure(encoding, text))
+    if digest and counted.exact:
+        lasting.keep(digest, counted.tokens)
+    return counted
 
 
 def _plain(encoding: str, text: str) -> int:

@@ -18,7 +18,7 @@ _DIGEST: Final = "digest"
 def prompt_hash(prompt: Prompt, key: bytes) -> str:
     """A hash of everything that was sent."""
     parts = [_message(message) for message in prompt.messages] + [_tool(tool) for tool in prompt.tools]
-    rest = (len(prompt.messages), prompt.tool_choice, prompt.output_schema, prompt.hidden)
+    rest = (len(prompt.messages), prompt.tool_choice, prompt.output_schema, prompt.hidden, prompt.thinking)
     return keyed(key, b"".join(parts) + _written(rest)).hex()
 
 

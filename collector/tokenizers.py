@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from collector import fast, lasting, memory
+from collector import claude_text, fast, lasting, memory
 from collector.counter import TextCount
 from collector.memory import Counts
 from collector.vocabularies import CL100K as CL100K
@@ -49,6 +49,15 @@ _OPENAI: tuple[tuple[str, str, bool], ...] = (
     ("davinci-002*", CL100K, True),
     ("babbage-002*", CL100K, True),
 )
+# Claude's, as of 2026-08: opus-4.7 brought a new one, 4.8 and 5 lay it on texts otherwise; before 3, none.
+_CLAUDE: tuple[tuple[str, str, bool], ...] = (
+    ("*claude-[a-z]*-4[-.]7*", claude_text.CLAUDE_47, True),
+    ("*claude-[a-z]*-4[-.][89]*", claude_text.CLAUDE_48, True),
+    ("*claude-[a-z]*-4*", claude_text.CLAUDE_3, True),
+    ("*claude-[a-z]*-[5-9]*", claude_text.CLAUDE_48, True),
+    ("*claude-[34]*", claude_text.CLAUDE_3, True),
+    ("*claude*", claude_text.CLAUDE_3, False),
+)
 # Gateways and hosts that serve OpenAI's own models under their own prefix.
 _PREFIX = re.compile(r"^(?:(?:openrouter|litellm|azure|openai|azure_ai|models)/)+")
 _FOREIGN = Tokenizer(O200K, exact=False)
@@ -66,7 +75,7 @@ def bare_model(model: str) -> str:
 def tokenizer_for(model: str | None) -> Tokenizer:
     """Choose a model's vocabulary; a model of another maker gets o200k_base, marked inexact."""
     name = bare_model(model or "")
-    for pattern, encoding, exact in _OPENAI:
+    for pattern, encoding, exact in _OPENAI + _CLAUDE:
         if fnmatchcase(name, pattern):
             return Tokenizer(encoding, exact)
     return _FOREIGN
@@ -103,6 +112,9 @@ def learned() -> dict[bytes, int]:
 def warm(encodings: Sequence[str] = (O200K,)) -> None:
     """Load what counting in these vocabularies takes (1-2 s each): before a fork, or for much to read."""
     for encoding in encodings:
+        if encoding in claude_text.ENCODINGS:
+            claude_text.warm(encoding)
+            continue
         reference(encoding)
         fast.load(encoding)
 
@@ -124,8 +136,11 @@ def distrust(why: str) -> None:
 
 
 def pieces(encoding: str, text: str) -> list[bytes]:
-    """Return a text's tokens as bytes; the caller keeps long runs of one class of characters out of it."""
-    vocabulary = reference(encoding)
+    """Return a text's tokens as bytes; the caller keeps long runs of one class of characters out of it.
+
+    Claude's tokens have no place of their own in a text: there these are only places to cut it.
+    """
+    vocabulary = reference(O200K if encoding in claude_text.ENCODINGS else encoding)
     return vocabulary.decode_tokens_bytes(vocabulary.encode_ordinary(text))
 
 

@@ -146,6 +146,7 @@ class Prompt:
     Message with role "system". `tool_choice` is auto/none/required/any or "function:NAME".
     `hidden` names what the provider adds that the log cannot show (e.g. "previous_response_id"). `stored` is
     false where the caller asked the provider not to keep the call.
+    `thinking` is how Claude was asked to think ("enabled", "adaptive"), which costs a text of its own.
     """
 
     messages: tuple[Message, ...] = ()
@@ -154,6 +155,7 @@ class Prompt:
     output_schema: OutputSchema | None = None
     hidden: tuple[str, ...] = ()
     stored: bool = True
+    thinking: str | None = None
 
 
 # In Answer.hidden: a piece of the stream could not be read, so the answer may be longer than it shows.

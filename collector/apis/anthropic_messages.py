@@ -36,7 +36,13 @@ def prompt(body: Json) -> Prompt:
         tool_choice=_tool_choice(mapping(body.get("tool_choice"))),
         output_schema=_output_schema(body),
         hidden=tuple(key for key in ("mcp_servers", "container") if body.get(key)),
+        thinking=_thinking(mapping(body.get("thinking"))),
     )
+
+
+def _thinking(asked: Json) -> str | None:
+    kind = text_or_none(asked.get("type"))
+    return None if kind == "disabled" else kind
 
 
 @remembered

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from collector.counting import (
+    anthropic_messages,
     calibrated,
     openai_chat,
     openai_completions,
@@ -40,7 +41,9 @@ FAMILIES: Mapping[Api, Family] = {
     Api.OPENAI_RESPONSES: Family(openai_responses.fill, openai_responses.output, openai_evidence.trust),
     Api.OPENAI_EMBEDDINGS: Family(openai_embeddings.fill, openai_embeddings.output, openai_evidence.trust),
     Api.OPENAI_COMPLETIONS: Family(openai_completions.fill, openai_completions.output, openai_evidence.trust),
-    Api.ANTHROPIC_MESSAGES: Family(calibrated.fill, calibrated.output, calibrated.trust),
+    Api.ANTHROPIC_MESSAGES: Family(
+        anthropic_messages.fill, anthropic_messages.output, anthropic_messages.trust
+    ),
     Api.GEMINI_GENERATE: Family(calibrated.fill, calibrated.output, calibrated.trust),
 }
 

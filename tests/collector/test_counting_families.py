@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from collector.counting import FAMILIES, RULES_VERSION, count
 from collector.counting.tools_text import namespace, render
-from collector.tokenizers import O200K, count_text
+from collector.tokenizers import count_text
 from ledger.types import (
     SEGMENTS,
     Answer,
@@ -54,36 +54,13 @@ def test_a_legacy_completion_is_its_bare_text() -> None:
     assert (counted.input_tokens, counted.output_tokens) == (2, 2)
 
 
-def test_claude_text_is_scaled_with_a_constant_per_message() -> None:
-    text = "hello world " * 100
-    raw = count_text(O200K, text)
-    counted = count(
-        Request(
-            api=Api.ANTHROPIC_MESSAGES,
-            model="claude-3-5-sonnet-20241022",
-            prompt=Prompt((says("user", text),)),
-        )
-    )
-    assert counted.method is CountMethod.CALIBRATED
-    # 1.15 per token, 2.2 for the message, 4.2 for the prompt.
-    assert abs((counted.input_tokens or 0) - (1.15 * raw + 2.2 + 4.2)) <= 1
-
-
-def test_claude_tools_cost_their_definition_a_constant_each_and_one_by_model() -> None:
-    tool = Tool("look_up", "Find.", {"type": "object"})
-    raw = count_text(O200K, "look_upFind.") + count_text(O200K, '{"type":"object"}')
-    request = Request(
-        api=Api.ANTHROPIC_MESSAGES, model="claude-haiku-4-5-20251001", prompt=Prompt(tools=(tool,))
-    )
-    assert abs(count(request).segments.tools - (1.20 * raw + 42 + 484)) <= 1
-
-
 def test_an_output_schema_costs_on_claude_and_nothing_on_gemini() -> None:
     shape = OutputSchema("x", {"type": "object"})
     prompt = Prompt((says("user", "hello world"),), output_schema=shape)
     claude = count(Request(api=Api.ANTHROPIC_MESSAGES, model="claude-sonnet-4-5", prompt=prompt))
     gemini = count(Request(api=Api.GEMINI_GENERATE, model="gemini-2.5-flash", prompt=prompt))
-    assert abs(claude.segments.schema - (2.1 * count_text(O200K, '{"type":"object"}') + 86)) <= 1
+    # 1.48 tokens for each of {"type": "object"}, which is 7 of Claude's, and 86.
+    assert claude.segments.schema == round(1.48 * count_text("claude-3", '{"type": "object"}')) + 86
     assert gemini.segments.schema == 0
 
 

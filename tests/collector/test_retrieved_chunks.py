@@ -104,7 +104,7 @@ def test_anthropics_documents_and_search_results_are_context_a_chunk_each():
     prompt = anthropic(document, result, {"type": "text", "text": "Which rule holds?"})
     counted = count(Request(api=Api.ANTHROPIC_MESSAGES, model="claude-sonnet-4-5", prompt=prompt))
     assert len(counted.chunk_tokens) == 2
-    assert counted.chunk_tokens[0] == 1 + 1 + 30  # "Rules", the line end, the words
+    assert counted.chunk_tokens[0] == 1 + 1 + 1 + 30  # "Rules", the line end, a space of its own, the words
     assert counted.segments.context > counted.segments.user > 0
 
 
