@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -30,6 +32,7 @@ MANIFESTS = "manifests"
 ADDED = ("ingested_at", "source_file")
 _PART_ROWS = 200_000
 _READ_BYTES = 1 << 20
+_READERS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +242,9 @@ def _is_whole(content: bytes | None, part: PartFile) -> bool:
 
 def manifests(place: Place) -> list[Manifest]:
     """Every manifest of a place, in the order in which the sources were written. Raises SourceError."""
-    found = [_decoded(place, name) for name in place.names(MANIFESTS)]
+    # Most of the time of a small object's reading is waiting for the store.
+    with ThreadPoolExecutor(_READERS) as readers:
+        found = list(readers.map(partial(_decoded, place), place.names(MANIFESTS)))
     return sorted((each for each in found if each is not None), key=_age)
 
 
