@@ -81,6 +81,12 @@ def is_half_reported() -> pl.Expr:
     return (_missing_output() | _missing_input()) & ~pl.col("cache_hit")
 
 
+def _counted_reasoning() -> pl.Expr:
+    """What our count of the output holds besides answer and tool calls; NULL where those are not known."""
+    said = pl.col("counted_answer_tokens") + pl.col("counted_tool_call_tokens")
+    return pl.col("counted_output_tokens") - said
+
+
 def _is_counted_exactly() -> pl.Expr:
     """Whether our own count is the bill: exact rules, and an answer that shows all that was generated."""
     model = pl.col("model").fill_null("").str.to_lowercase()
@@ -123,6 +129,10 @@ def _bill(records: pl.DataFrame) -> pl.DataFrame:
             .then("counted_output_tokens")
             .otherwise("output_tokens")
             .alias("output_tokens"),
+            pl.when(stands_in & pl.col("output_tokens").is_null() & (_counted_reasoning() > 0))
+            .then(_counted_reasoning())
+            .otherwise("reasoning_tokens")
+            .alias("reasoning_tokens"),
         )
         .with_columns(pl.sum_horizontal(*INPUT_BUCKETS).alias("total_input"))
     )

@@ -44,7 +44,7 @@ def _around(of_fresh: pl.DataFrame, again: pl.DataFrame) -> Near:
 
 # A row of a call seen once still holds its record as read: only a count that stands in for missing usage
 # has to be taken back out.
-_STOOD_IN = ("input_tokens", "output_tokens")
+_STOOD_IN = ("input_tokens", "output_tokens", "reasoning_tokens")
 _AS_READ = ", ".join(
     f"CASE WHEN usage_source = 'reported' THEN {name} END AS {name}" if name in _STOOD_IN else name
     for name in RECORDS

@@ -266,11 +266,11 @@ class Segments:
 class Count:
     """Our own count of one call.
 
-    `input_tokens` equals the sum of `segments`. `output_tokens` is visible output (answer + tool calls
-    and their framing); reasoning that is not in the log is not in it. `rules` names the rule version and
-    `tokenizer` the vocabulary, so that the same call counts the same again. `tool_tokens` is the share of
-    each tool's definition in `segments.tools`, `chunk_tokens` the tokens of each retrieved chunk. `error` is
-    the relative error to expect of `input_tokens`: 0.0 where exact, None where unknown.
+    `input_tokens` equals the sum of `segments`. `output_tokens` is answer, tool calls and their framing, and
+    reasoning as far as the log shows it, which is what the other two leave of it. `rules` names the rule
+    version and `tokenizer` the vocabulary, so that the same call counts the same again. `tool_tokens` is the
+    share of each tool's definition in `segments.tools`, `chunk_tokens` the tokens of each retrieved chunk.
+    `error` is the relative error to expect of `input_tokens`: 0.0 where exact, None where unknown.
     """
 
     method: CountMethod

@@ -68,7 +68,14 @@ def _output(family: Family, request: Request, tally: Tally) -> tuple[int | None,
     if answer is None:
         return None, 0, 0
     text, calls = family.output(request, answer, tally)
-    return text + calls, text, calls
+    return text + calls + _reasoning(family, request, answer, tally), text, calls
+
+
+def _reasoning(family: Family, request: Request, answer: Answer, tally: Tally) -> int:
+    """The tokens of reasoning that the log shows; Responses shows a summary, which nobody is billed for."""
+    if not answer.reasoning or request.api is Api.OPENAI_RESPONSES:
+        return 0
+    return family.output(request, Answer(texts=(answer.reasoning,)), tally)[0]
 
 
 def count(request: Request, segment_rules: SegmentRules = DEFAULT) -> Count:
