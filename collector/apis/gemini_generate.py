@@ -115,7 +115,8 @@ def _every_tool(given: object) -> tuple[Tool, ...]:
 def _tools(entry: Json) -> Iterator[Tool]:
     declared = _either(entry, "functionDeclarations", "function_declarations")
     for function in mappings(declared):
-        schema = mapping(function.get("parameters")) or mapping(function.get("parametersJsonSchema"))
+        plain = mapping(function.get("parameters"))
+        schema = plain or mapping(_either(function, "parametersJsonSchema", "parameters_json_schema"))
         yield Tool(text(function.get("name")), text(function.get("description")), schema)
     for key in entry:
         if key not in ("functionDeclarations", "function_declarations"):

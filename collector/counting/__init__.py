@@ -8,7 +8,7 @@ from typing import Final
 
 from collector.counting import (
     anthropic_messages,
-    calibrated,
+    gemini_generate,
     openai_chat,
     openai_completions,
     openai_embeddings,
@@ -44,7 +44,7 @@ FAMILIES: Mapping[Api, Family] = {
     Api.ANTHROPIC_MESSAGES: Family(
         anthropic_messages.fill, anthropic_messages.output, anthropic_messages.trust
     ),
-    Api.GEMINI_GENERATE: Family(calibrated.fill, calibrated.output, calibrated.trust),
+    Api.GEMINI_GENERATE: Family(gemini_generate.fill, gemini_generate.output, gemini_generate.trust),
 }
 
 
