@@ -154,6 +154,7 @@ class DataHealth:
     days that begin in the period: `exact_share` of them count as billed, `drift_share` is (counted −
     reported) / reported over all their input tokens. Notifications that wait to be sent are `undelivered`;
     nobody will hear those `given_up` since `ingested_since`.
+    `distrusted_counters` says of each fast counter found wrong how; counts made before may be off.
     """
 
     ingested_since: datetime
@@ -184,6 +185,7 @@ class DataHealth:
     last_commit: datetime | None
     undelivered: int = 0
     given_up: int = 0
+    distrusted_counters: tuple[str, ...] = ()
 
 
 def estimated_share(health: DataHealth) -> float | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import polars as pl
 
+from ledger import token_cache, trust
 from ledger.known import known
 from ledger.prices import Contract
 from ledger.rows import write
@@ -62,7 +63,8 @@ class Batch:
     """What a commit takes of a source: RECORDS, REJECTS, PROMPT_VERSIONS and how far it is read by them.
 
     `reads_on` is false where single records were read again and the source's end was not looked at.
-    `set_aside` counts sound records that hold no call.
+    `set_aside` counts sound records that hold no call. `counts` are tokens of long texts by keyed digest, for
+    `token_cache`; `doubt` says why the fast counter was switched off in the process that read it.
     """
 
     records: pl.DataFrame
@@ -74,6 +76,8 @@ class Batch:
     bytes: int
     reads_on: bool = True
     set_aside: int = 0
+    counts: token_cache.Counts = field(default_factory=dict)
+    doubt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,15 @@ def post_all(
             kept = _post_rejects(ledger, batch)
             _post_progress(ledger, batch, replace(outcome, rejected=kept), now)
         _post_prompt_versions(ledger, pl.concat(batch.prompt_versions for batch in batches))
+        _post_counting(ledger, batches, now)
     return outcomes
+
+
+def _post_counting(ledger: Ledger, batches: Sequence[Batch], now: datetime) -> None:
+    """Keep the counts that another ingest need not make again, and what was found of the counter."""
+    token_cache.keep(ledger, {key: tokens for batch in batches for key, tokens in batch.counts.items()}, now)
+    for doubt in {batch.doubt for batch in batches if batch.doubt is not None}:
+        trust.distrust(ledger, doubt, now)
 
 
 _CALL = ["request_id", "record_digest"]

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import polars as pl
 
-from ledger import count_days
+from ledger import count_days, trust
 from ledger.figures import DataHealth
 from ledger.frames import ROLLUP, SIZES, checked
 from ledger.store import Ledger
@@ -103,6 +103,7 @@ def health(
         price_book=price_book,
         price_book_date=price_book_date,
         last_commit=_aware(intake.values["last_commit"]),
+        distrusted_counters=trust.distrusted(ledger),
     )
 
 

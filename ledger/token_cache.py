@@ -10,6 +10,8 @@ import polars as pl
 
 from ledger.store import Ledger
 
+Counts = Mapping[bytes, int]
+
 # 500,000 counts are about 30 MB of ledger and load in about half a second.
 MOST: Final = 500_000
 _COUNTED: Final = pl.Schema({"key": pl.Binary(), "tokens": pl.Int64()})
@@ -22,7 +24,7 @@ def load(ledger: Ledger, most: int = MOST) -> dict[bytes, int]:
     return dict(zip(frame["key"].to_list(), frame["tokens"].to_list(), strict=True))
 
 
-def keep(ledger: Ledger, counts: Mapping[bytes, int], now: datetime) -> None:
+def keep(ledger: Ledger, counts: Counts, now: datetime) -> None:
     """Remember counts; of one known already the day of its last use moves on."""
     if not counts:
         return

@@ -10,8 +10,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from alerts import book
+from collector import fast
 from collector.sources import SourceError, discover
-from ledger import queries, units
+from ledger import queries, trust, units
 from ledger.prices import book_date, book_version
 from ledger.store import Ledger
 from tollbook import parts
@@ -40,7 +41,7 @@ class Point:
 
 def examine(config: Configuration, ledger_path: Path, visit: Visit, now: datetime) -> list[Point]:
     """Look at everything; never writes."""
-    points = [_configuration(config), *_sources(config), *_channels(config)]
+    points = [_configuration(config), *_sources(config), *_channels(config), _counter()]
     if not ledger_path.exists():
         return [*points, Point(Verdict.NOTE, "ledger", f"none at {ledger_path} yet: run `tollbook ingest`")]
     with visit() as ledger:
@@ -67,6 +68,15 @@ def _sources(config: Configuration) -> Iterator[Point]:
             yield Point(Verdict.NOTE, "source", f"{source.path}: no file matches")
 
 
+def _counter() -> Point:
+    """What texts are counted with."""
+    found = fast.name()
+    if found is None:
+        return Point(Verdict.OK, "counter", "tiktoken; the extra `fast` counts several times as fast")
+    one_in = f"one text in {fast.CHECKED_ONE_IN:,}"
+    return Point(Verdict.OK, "counter", f"{found} for much text, {one_in} held against tiktoken")
+
+
 def _channels(config: Configuration) -> Iterator[Point]:
     try:
         names = ", ".join(f"{channel.name} ({channel.type})" for channel in parts.channels(config))
@@ -90,6 +100,9 @@ def _ledger(ledger: Ledger, now: datetime, config: Configuration) -> Iterator[Po
         )
     yield Point(Verdict.OK, "prices", f"{book_version()}, of {units.day(book_date(now))}")
     yield from _gaps(ledger, now, bool(config.settings.tiers))
+    for reason in trust.distrusted(ledger):
+        text = f"switched off: {reason}; counts made with it before may be off"
+        yield Point(Verdict.NOTE, "counter", text)
     yield from _notifications(ledger, now)
     rejected = int(str(ledger.rows("SELECT count(*) FROM rejects")[0][0]))
     if rejected:
