@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -13,15 +13,18 @@ import polars as pl
 
 from collector import sources
 from collector.batches import batch_of
-from collector.cutting import Cutting, Numbered, Task
-from collector.sources import Record
+from collector.cutting import Cutting, Numbered, left_to_read
+from collector.readers import results
+from collector.sources import STDIN, Record
 from collector.work import Intake, Job, Part, Stretch, batches, read, reading_of
 from ledger.derived import settle
-from ledger.posting import Batch, Outcome, positions, post, post_all
+from ledger.posting import Batch, Outcome, SourcePosition, positions, post, post_all
 from ledger.store import Ledger
 
 __all__ = ["FileSummary", "Intake", "Summary", "batches", "ingest", "read_again"]
 
+# Below it, one process is done before others have started.
+POOLED_FROM = 32 * 1024 * 1024
 _COMMIT_RECORDS = 20_000
 _COMMIT_BYTES = 64 * 1024 * 1024
 
@@ -64,19 +67,24 @@ def ingest(
     intake: Intake,
     now: datetime,
     progress: Callable[[int], None] = lambda _: None,
+    *,
+    workers: int = 1,
+    undisturbed: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Summary:
     """Read the sources into the ledger. One that cannot be read is told in the summary; the rest go in.
 
-    `visit` opens the ledger for one commit at a time; `progress` is told of bytes read.
+    `visit` opens the ledger for one commit at a time, which `undisturbed` holds together; `progress` is
+    told of bytes read. So many workers read where there is enough for them; the writer is this process.
     """
     started = time.perf_counter()
     with visit() as ledger:
         job, known = Job(intake, now, ledger.key), positions(ledger)
-    run = _Run(job, visit, progress, [FileSummary(path) for path in paths])
+    run = _Run(job, visit, progress, undisturbed, [FileSummary(path) for path in paths])
     cutting = Cutting(known, intake.format, run.settle)
     try:
-        for pieces in _commits(_pieces(_results(cutting.tasks(paths), job), cutting, job)):
-            run.write(pieces)
+        with closing(results(cutting.tasks(paths), job, _helpers(paths, known, workers))) as found:
+            for pieces in _commits(_pieces(found, cutting, job)):
+                run.write(pieces)
     finally:
         cutting.close_all()
     if any(file.outcome.read for file in run.files):
@@ -108,6 +116,7 @@ class _Run:
     job: Job
     visit: Visit
     progress: Callable[[int], None]
+    undisturbed: Callable[[], AbstractContextManager[None]]
     files: list[FileSummary]
 
     def settle(self, number: int, part: Part) -> None:
@@ -125,7 +134,7 @@ class _Run:
         batches = [piece.part.batch for piece in pieces if piece.part.batch is not None]
         if not batches:
             return [Outcome() for _ in pieces]
-        with self.visit() as ledger:
+        with self.visit() as ledger, self.undisturbed():
             outcomes = iter(post_all(ledger, batches, self.job.intake.contracts, self.job.now))
         for piece in pieces:
             _quarantine(piece.part.refused, self.job.intake.quarantine)
@@ -143,25 +152,24 @@ class _Run:
         )
 
 
-def _results(tasks: Iterable[Task], job: Job) -> Iterator[tuple[Numbered, Part]]:
-    """The parts of all tasks in their order."""
-    for task in tasks:
-        for numbered in task:
-            for part in read(numbered.unit, job):
-                yield numbered, part
+def _helpers(paths: Sequence[str], known: Mapping[str, SourcePosition], workers: int) -> int:
+    """How many processes are worth their start. Standard input is read by the process it was given to."""
+    if workers < 2 or STDIN in paths or left_to_read(paths, known) < POOLED_FROM:
+        return 0
+    return workers
 
 
-def _pieces(results: Iterable[tuple[Numbered, Part]], cutting: Cutting, job: Job) -> Iterator[_Piece]:
+def _pieces(found: Iterable[tuple[Numbered, Part]], cutting: Cutting, job: Job) -> Iterator[_Piece]:
     """The parts with lines numbered through. After one that could not be read, a file's others are left
     for the next time, as its position cannot pass over it."""
     failed: set[int] = set()
-    for numbered, found in results:
+    for numbered, part in found:
         if numbered.number in failed:
             continue
-        for part in _found(numbered, found, cutting, job):
-            if part.problem is not None:
+        for each in _found(numbered, part, cutting, job):
+            if each.problem is not None:
                 failed.add(numbered.number)
-            yield _Piece(numbered.number, _counted_on(numbered, part, cutting))
+            yield _Piece(numbered.number, _counted_on(numbered, each, cutting))
 
 
 def _found(numbered: Numbered, part: Part, cutting: Cutting, job: Job) -> Iterable[Part]:

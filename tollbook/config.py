@@ -30,6 +30,7 @@ from tollbook.tables import (
     BudgetTable,
     ChannelTable,
     EnvelopeTable,
+    IngestTable,
     LedgerTable,
     PriceTable,
     ReportTable,
@@ -56,6 +57,7 @@ class Settings(BaseSettings):
 
     ledger: LedgerTable = LedgerTable()
     source: tuple[SourceTable, ...] = ()
+    ingest: IngestTable = IngestTable()
     attribution: AttributionTable = AttributionTable()
     tiers: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     segments: SegmentsTable = SegmentsTable()

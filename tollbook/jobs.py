@@ -7,7 +7,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -51,14 +51,33 @@ _LOCAL = frozenset({"stdout", "file"})
 
 
 def ingest_sources(
-    config: Configuration, visit: Visit, now: datetime, progress: Callable[[int], None] = lambda _: None
+    config: Configuration,
+    visit: Visit,
+    now: datetime,
+    progress: Callable[[int], None] = lambda _: None,
+    *,
+    workers: int | None = None,
+    undisturbed: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Summary:
     """Read every [[source]], and what was ahead of the clock. Raises SourceError where none is declared."""
     _need_sources(config)
     record_configuration(config, visit, now)
     retry_due(visit, parts.intake(config), now)
-    found = [_ingest_source(config, source, visit, now, progress) for source in config.settings.source]
-    return _together(found)
+    readers = workers or parts.workers(config.settings)
+    return _together(
+        [
+            ingest(
+                _files(config, source),
+                visit,
+                parts.intake(config, source.format),
+                now,
+                progress,
+                workers=readers,
+                undisturbed=undisturbed,
+            )
+            for source in config.settings.source
+        ]
+    )
 
 
 def _need_sources(config: Configuration) -> None:
@@ -78,12 +97,6 @@ def examine(config: Configuration, visit: Visit, now: datetime) -> None:
 def source_files(config: Configuration) -> list[str]:
     """The files that the declared sources name now."""
     return [path for source in config.settings.source for path in _files(config, source)]
-
-
-def _ingest_source(
-    config: Configuration, source: SourceTable, visit: Visit, now: datetime, progress: Callable[[int], None]
-) -> Summary:
-    return ingest(_files(config, source), visit, parts.intake(config, source.format), now, progress)
 
 
 def _files(config: Configuration, source: SourceTable) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +21,7 @@ from tollbook.config import Configuration, Settings, secret
 from tollbook.tables import BudgetTable, EnvelopeTable, PriceTable
 
 STDOUT = "stdout"
+_MOST_WORKERS = 8
 
 
 def intake(
@@ -37,6 +40,16 @@ def intake(
         assume_time=assume_time,
         quarantine=quarantine,
     )
+
+
+def workers(settings: Settings) -> int:
+    """How many processes read: as configured, else one a core, as far as one writer keeps up with them."""
+    return settings.ingest.workers or min(_cores(), _MOST_WORKERS)
+
+
+def _cores() -> int:
+    """The cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def rules(settings: Settings) -> Rules:

@@ -103,6 +103,12 @@ class SourceTable(_Table):
     format: FormatName = "auto"
 
 
+class IngestTable(_Table):
+    """How logs are read."""
+
+    workers: Annotated[int, Field(ge=1)] | None = None
+
+
 class AttributionTable(_Table):
     """Ordered dotted paths; the first that holds a value wins."""
 

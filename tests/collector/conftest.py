@@ -67,8 +67,8 @@ class Books:
         os.utime(path, (WRITTEN - age_s, WRITTEN - age_s))
         return path
 
-    def ingest(self, *paths: Path | str, now: datetime = NOW, **intake: object) -> Summary:
-        return ingest([str(path) for path in paths], self.visit, Intake(**intake), now)
+    def ingest(self, *paths: Path | str, now: datetime = NOW, workers: int = 1, **intake: object) -> Summary:
+        return ingest([str(path) for path in paths], self.visit, Intake(**intake), now, workers=workers)
 
     def visit(self):
         return store.open(self.ledger)

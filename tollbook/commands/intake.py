@@ -31,6 +31,9 @@ def ingest(
         Path | None,
         typer.Option("--quarantine", help="Keep the text of records rejected from standard input here."),
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Processes that read; as many as cores, up to 8.")
+    ] = None,
     on: Annotated[
         str | None,
         typer.Option("--on", help="Make parts on a cluster: local, local:N or dask://HOST:PORT."),
@@ -48,13 +51,14 @@ def ingest(
         make_parts(desk, paths or [], parts.intake(desk.config, form, time), on, place)
         return
     if paths:
-        summary = _read_paths(desk, paths, parts.intake(desk.config, form, time, quarantine))
+        intake = parts.intake(desk.config, form, time, quarantine)
+        summary = _read_paths(desk, paths, intake, workers)
     elif form != "auto" or time is not None or quarantine is not None:
         raise UsageError(
             "--format, --assume-time and --quarantine are for paths: give PATHs, or set format in [[source]]"
         )
     else:
-        summary = _read_sources(desk)
+        summary = _read_sources(desk, workers)
     _say_ingested(desk, summary)
 
 
@@ -65,24 +69,31 @@ def _check_format(form: str) -> None:
         raise UsageError(f"--format {form!r} is unknown: there are auto, {', '.join(FORMATS)}")
 
 
-def _read_paths(desk: Desk, paths: list[str], intake: Intake) -> Summary:
+def _read_paths(desk: Desk, paths: list[str], intake: Intake, workers: int | None) -> Summary:
     from collector.ingest import ingest as read_in
     from collector.sources import discover
     from tollbook import jobs, parts, progress
     from tollbook.retry import retry_due
+    from tollbook.stopping import between_commits
 
     found = discover(paths, Path.cwd())
     jobs.record_configuration(desk.config, desk.visit, desk.now)
     retry_due(desk.visit, parts.intake(desk.config), desk.now)
-    with progress.bar(found, shown=not desk.quiet) as advance:
-        return read_in(found, desk.visit, intake, desk.now, advance)
+    readers = workers or parts.workers(desk.config.settings)
+    with between_commits() as undisturbed, progress.bar(found, shown=not desk.quiet) as advance:
+        return read_in(found, desk.visit, intake, desk.now, advance, workers=readers, undisturbed=undisturbed)
 
 
-def _read_sources(desk: Desk) -> Summary:
-    from tollbook import jobs, progress
+def _read_sources(desk: Desk, workers: int | None) -> Summary:
+    from tollbook import jobs, parts, progress
+    from tollbook.stopping import between_commits
 
-    with progress.bar(jobs.source_files(desk.config), shown=not desk.quiet) as advance:
-        return jobs.ingest_sources(desk.config, desk.visit, desk.now, advance)
+    readers = workers or parts.workers(desk.config.settings)
+    files = jobs.source_files(desk.config)
+    with between_commits() as undisturbed, progress.bar(files, shown=not desk.quiet) as advance:
+        return jobs.ingest_sources(
+            desk.config, desk.visit, desk.now, advance, workers=readers, undisturbed=undisturbed
+        )
 
 
 def _say_ingested(desk: Desk, summary: Summary) -> None:

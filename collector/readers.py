@@ -1,0 +1,62 @@
+"""Read tasks here or in other processes: the same parts in the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator
+from functools import partial
+
+from collector import tokenizers
+from collector.cutting import Numbered, Task
+from collector.pool import Lost, in_order, is_fork_safe
+from collector.work import Job, Part, Stretch, read
+
+Answer = tuple[int, Part]
+
+
+def results(tasks: Iterable[Task], job: Job, processes: int) -> Generator[tuple[Numbered, Part]]:
+    """The parts of all tasks in their order, read by this process where `processes` is 0."""
+    if not processes:
+        for task in tasks:
+            for place, part in _read(job, task):
+                yield task[place], part
+        return
+    if is_fork_safe():
+        # What is loaded before the processes are forked is there in each of them.
+        tokenizers.measure(tokenizers.O200K, "")
+    yield from _pooled(tasks, job, processes)
+
+
+def _read(job: Job, task: Task) -> Iterator[Answer]:
+    """The work of one process: the parts of a task's units, each with the unit's place in the task."""
+    for place, numbered in enumerate(task):
+        for part in read(numbered.unit, job):
+            yield place, part
+
+
+def _pooled(tasks: Iterable[Task], job: Job, processes: int) -> Iterator[tuple[Numbered, Part]]:
+    through = 0
+    for task, answer in in_order(tasks, partial(_read, job), processes):
+        if isinstance(answer, Lost):
+            yield from _one_by_one(task[through:], job, answer)
+            through = 0
+        else:
+            place, part = answer
+            through = (place + part.last) % len(task)
+            yield task[place], part
+
+
+def _one_by_one(task: Task, job: Job, lost: Lost) -> Iterator[tuple[Numbered, Part]]:
+    """What is left of a task that was given up: of several units, the one to blame is found."""
+    if len(task) == 1:
+        yield task[0], Part(last=True, problem=_given_up(task[0], lost))
+    else:
+        yield from _pooled(((numbered,) for numbered in task), job, 1)
+
+
+def _given_up(numbered: Numbered, lost: Lost) -> str:
+    unit = numbered.unit
+    where = f" from byte {unit.start:,} on" if isinstance(unit, Stretch) else ""
+    return (
+        f"cannot read {unit.path}{where}: the process that read it was {lost.reason}, twice. Is there memory "
+        f"enough? What was read before is booked; run it again, with --workers 1 or a part of the file alone"
+    )
