@@ -3,8 +3,8 @@
 python -m benchmarks.sizing                  measure a million calls, then write the table
 python -m benchmarks.sizing --table-only     write it from what was measured before
 
-How fast a worker reads logs is taken from benchmarks.distributed. Every figure of the table says whether it
-was measured (m) or extrapolated (x) from what was.
+Times are processor time, so that another program on the machine changes them little. Every figure of the
+table says whether it was measured (m) or extrapolated (x) from what was.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from pathlib import Path
 
 import polars as pl
 
+from benchmarks.distributed import logs_in, orders
 from benchmarks.figures import machine
 from benchmarks.ledger_rows import records
 from collector import places
 from collector.counting import RULES_VERSION
 from collector.part_loading import load_parts
-from collector.parts import LAYOUT, Manifest, PartFile, Writer
+from collector.parts import LAYOUT, Manifest, PartFile, Writer, make_parts
 from collector.places import Stamp
 from collector.rollup_loading import load_sums
 from ledger import derived, store
@@ -73,13 +74,26 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How logs are read into parts: see benchmarks.distributed."""
+    """How one worker reads a chat log in which each text stands nine times on average."""
 
     log_bytes_a_call: float
     calls_per_s_per_worker: float
 
 
-def make_parts(place: str, calls: int, seed: int) -> int:
+def read_log(folder: Path, log_bytes: int, seed: int) -> Reading:
+    """Read one half of a log to warm up, and time the other."""
+    logs = logs_in(folder, log_bytes, 2, 9, seed)
+    for log in logs:
+        began = time.process_time()
+        made = make_parts(orders([log], folder / "read")[0], KEY)
+        seconds = time.process_time() - began
+    if made.manifest is None:
+        raise SystemExit(made.problem)
+    calls = made.manifest.rows
+    return Reading(logs[-1].stat().st_size / calls, calls / seconds)
+
+
+def invent_parts(place: str, calls: int, seed: int) -> int:
     """Parts of invented calls as a cluster would have made them; their size."""
     writer = Writer(places.at(place), "sizing")
     parts: list[PartFile] = []
@@ -110,7 +124,7 @@ def make_parts(place: str, calls: int, seed: int) -> int:
 
 def weigh(folder: Path, calls: int, seed: int) -> Weight:
     place = str(folder / "parts")
-    parts_bytes = make_parts(place, calls, seed)
+    parts_bytes = invent_parts(place, calls, seed)
     raw, sums = folder / "raw.duckdb", folder / "sums.duckdb"
     began = time.process_time()
     loaded = load_parts(place, lambda: store.open(raw), (), NOW)
@@ -190,11 +204,6 @@ def write_page(text: str) -> None:
     PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.split(END)[1]}", encoding="utf-8")
 
 
-def read_rates() -> Reading:
-    found = json.loads((MEASURED / "distributed.json").read_text(encoding="utf-8"))["detail"]
-    return Reading(found["log_bytes"] / found["calls"], found["make_rows_per_s_per_worker"])
-
-
 def described(weight: Weight, where: dict[str, object], reading: Reading) -> str:
     """What the table is made from."""
     calls = weight.calls
@@ -205,9 +214,8 @@ def described(weight: Weight, where: dict[str, object], reading: Reading) -> str
         f"{calls / weight.load_s:,.0f} calls or sums up {calls / weight.sum_s:,.0f}. The sums have "
         f"{weight.sum_rows:,} rows, {weight.most_sum_rows:,} if every group had calls in every quarter of "
         f"an hour, which is where they stop growing. Logs of {reading.log_bytes_a_call:,.0f} B a call are "
-        f"read at {reading.calls_per_s_per_worker:,.0f} calls a second and worker "
-        f"(`benchmarks.distributed`). The rest is these figures times the number of calls: (m) is "
-        f"measured, (x) extrapolated."
+        f"read at {reading.calls_per_s_per_worker:,.0f} calls a second and worker. The rest is these figures "
+        f"times the number of calls: (m) is measured, (x) extrapolated."
     )
 
 
@@ -230,8 +238,13 @@ def measured(wanted: argparse.Namespace) -> dict[str, object]:
         return found
     os.environ["TOLLBOOK_KEY"] = KEY.hex()
     with tempfile.TemporaryDirectory() as folder:
+        reading = read_log(Path(folder), 2_000_000 if wanted.quick else 40_000_000, wanted.seed)
         weight = weigh(Path(folder), 20_000 if wanted.quick else wanted.rows, wanted.seed)
-    found = {"machine": asdict(machine(datetime.now(UTC))), "weight": asdict(weight)}
+    found = {
+        "machine": asdict(machine(datetime.now(UTC))),
+        "reading": asdict(reading),
+        "weight": asdict(weight),
+    }
     if not wanted.quick:
         MEASURED.mkdir(exist_ok=True)
         kept.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
@@ -245,7 +258,7 @@ def main() -> None:
         print(json.dumps(found))
     if wanted.quick:
         return
-    weight, reading = Weight(**found["weight"]), read_rates()
+    weight, reading = Weight(**found["weight"]), Reading(**found["reading"])
     text = f"{described(weight, found['machine'], reading)}\n\n{table(weight, reading)}"
     write_page(text)
     print(text)
