@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.chunks import cut
+from collector.tokenizers import count_text
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +82,19 @@ def test_text_made_to_stall_a_tokenizer_is_cut_like_any_other(hostile):
     chunks = cut("o200k_base", hostile, 1000, 100)
     assert "".join(chunk.fresh for chunk in chunks) == hostile
     assert all(chunk.tokens <= 1000 for chunk in chunks)
+
+
+@given(text=TEXTS, size=st.integers(40, 80), overlap=st.integers(0, 79))
+def test_a_vocabulary_without_boundaries_of_its_own_keeps_to_size_and_overlap_too(text, size, overlap):
+    overlap = min(overlap, size - 1)
+    chunks = cut("claude-3", text, size, overlap)
+    assert "".join(chunk.fresh for chunk in chunks) == text
+    for chunk in chunks:
+        assert chunk.tokens == count_text("claude-3", chunk.text) <= size
+        assert chunk.overlap == count_text("claude-3", chunk.text[: chunk.repeated]) <= overlap
+
+
+def test_a_character_that_no_chunk_can_hold_is_said_and_never_lost():
+    ligature = "\ufdfa"  # one character that is eighteen when it is written out
+    with pytest.raises(ValueError, match="cannot hold every character of this text"):
+        cut("claude-3", f"One {ligature}.", 4)

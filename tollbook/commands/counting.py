@@ -48,6 +48,7 @@ def count(
     ] = False,
 ) -> None:
     """Count and price a text or a request body for a model, and cut a text into chunks."""
+    from collector.chunks import ChunkError
     from collector.drafts import DraftError, draft, text_of
     from tollbook import count_screen
     from tollbook.estimate import estimate
@@ -62,13 +63,16 @@ def count(
         raise UsageError(f"{name} is a request body: --chunk-size cuts a text; --text takes it as one")
     if response_budget and drafted.request.operation == "embedding":
         raise UsageError(f"{drafted.request.model} gives no answer: leave out --response-budget")
-    found = estimate(drafted, desk.config, desk.now, response_budget, chunking)
+    try:
+        found = estimate(drafted, desk.config, desk.now, response_budget, chunking)
+    except ChunkError as error:
+        raise UsageError(f"--chunk-size {chunk_size}: {error}") from None
     written = [] if write is None else _write(found, write, "chunk" if file == "-" else Path(file).stem)
     desk.say(count_screen.counted(found, name, written), **count_screen.counted_fields(found, name, written))
 
 
 def _chunking(size: int | None, overlap: int, write: Path | None) -> tuple[int, int] | None:
-    from collector.chunks import check
+    from collector.chunks import ChunkError, check
 
     if size is None:
         if overlap or write is not None:
@@ -76,7 +80,7 @@ def _chunking(size: int | None, overlap: int, write: Path | None) -> tuple[int, 
         return None
     try:
         check(size, overlap)
-    except ValueError as error:
+    except ChunkError as error:
         raise UsageError(f"--chunk-size {size} --overlap {overlap}: {error}") from None
     return size, overlap
 
