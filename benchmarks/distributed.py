@@ -176,7 +176,7 @@ def figures(folder: Path, logs: Sequence[Path], runs: int) -> tuple[list[Figure]
     on_pool_s, on_dask_s = statistics.median(pools), statistics.median(dasks)
     ledger = folder / "read.duckdb"
     began = time.perf_counter()
-    read = ingest([str(log) for log in logs], lambda: store.open(ledger), Intake(), NOW)
+    read = ingest([str(log) for log in logs], lambda: store.open(ledger), Intake(), NOW, workers=WORKERS)
     ingest_s = time.perf_counter() - began
     expected = rows_digest(ledger)
     by_parts, load_s, ledger_bytes = loaded(folder, folder / "dask-1", "by-parts")
@@ -201,7 +201,7 @@ def figures(folder: Path, logs: Sequence[Path], runs: int) -> tuple[list[Figure]
             on_dask_s + load_s,
             "s",
             ingest_s,
-            "ingest",
+            "ingest --workers 2",
             (on_dask_s + load_s) / ingest_s,
         ),
         Figure("load-parts", calls / load_s, "rows/s"),

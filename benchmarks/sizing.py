@@ -113,6 +113,7 @@ def invent_parts(place: str, calls: int, seed: int) -> int:
         rows=calls,
         rejected=0,
         set_aside=0,
+        doubt=None,
         parts=tuple(parts),
         rejects=writer.file("rejects", empty),
         prompt_versions=writer.file("prompts", PROMPT_VERSIONS.to_frame()),

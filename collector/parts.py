@@ -26,7 +26,7 @@ from collector.sources import SourceError
 from ledger.frames import BUCKETS, RECORDS
 from ledger.posting import PROMPT_VERSIONS, REJECTS, Batch, SourcePosition
 
-LAYOUT = 2
+LAYOUT = 3
 MANIFESTS = "manifests"
 # What differs from run to run is added when the parts are booked.
 ADDED = ("ingested_at", "source_file")
@@ -60,7 +60,10 @@ class PartFile:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a source gave: `settings` is a digest of all that shapes rows, `digest` that of its bytes."""
+    """What a source gave: `settings` is a digest of all that shapes rows, `digest` that of its bytes.
+
+    `doubt` says why the worker that read it gave up its fast counter.
+    """
 
     layout: int
     source: str
@@ -73,6 +76,7 @@ class Manifest:
     rows: int
     rejected: int
     set_aside: int
+    doubt: str | None
     parts: tuple[PartFile, ...]
     rejects: PartFile
     prompt_versions: PartFile
@@ -163,14 +167,14 @@ def _written(
     writer = Writer(place, f"{digest[:16]}-{settings[:8]}")
     parts: list[PartFile] = []
     rejects, versions = [REJECTS.to_frame()], [PROMPT_VERSIONS.to_frame()]
-    position, form, set_aside = None, "", 0
+    position, form, set_aside, doubt = None, "", 0, None
     waiting: list[pl.DataFrame] = []
     for batch in batches(path, order.intake, order.now, key):
         waiting.append(batch.records)
         rejects.append(batch.rejects)
         versions.append(batch.prompt_versions)
         position, form = batch.source or position, batch.format
-        set_aside += batch.set_aside
+        set_aside, doubt = set_aside + batch.set_aside, batch.doubt or doubt
         if sum(map(len, waiting)) >= _PART_ROWS:
             parts += writer.days(pl.concat(waiting), len(parts))
             waiting = []
@@ -188,6 +192,7 @@ def _written(
         rows=sum(part.rows for part in parts),
         rejected=len(refused),
         set_aside=set_aside,
+        doubt=doubt,
         parts=tuple(parts),
         rejects=writer.file("rejects", refused.drop("source_file", "rejected_at")),
         prompt_versions=writer.file("prompts", pl.concat(versions)),
@@ -312,4 +317,5 @@ def batch_of(
         bytes=0 if rest is None else manifest.stamp.size,
         reads_on=rest is not None,
         set_aside=0 if rest is None else manifest.set_aside,
+        doubt=manifest.doubt,
     )
