@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+
 import pytest
+
+INPUT = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens")
 
 
 def streamed(
@@ -118,3 +123,33 @@ def test_a_later_record_with_usage_takes_the_place_of_the_count(books, as_lines)
     assert books.rows("SELECT input_tokens, output_tokens, reasoning_tokens, usage_source FROM requests") == [
         (31, 50, None, "reported")
     ]
+
+
+HIDDEN = ("usage", "x_groq", "usageMetadata", "amazon-bedrock-invocationMetrics")
+
+
+def without_usage(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: without_usage(inner) for key, inner in value.items() if key not in HIDDEN}
+    return [without_usage(item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.shared
+def test_recorded_streams_count_as_billed_where_the_row_says_counted(books, as_lines, shared):
+    bills, records = {}, []
+    with gzip.open(shared / "corpus" / "recorded_calls.jsonl.gz") as corpus:
+        for row in map(json.loads, corpus):
+            output = (row["billed"] or {}).get("output_tokens")
+            # A response that bills nothing at all is a mock.
+            if isinstance(row["response"], list) and output:
+                record = {key: row[key] for key in ("request", "status", "url_path")}
+                call_id = f"recorded-{row['id']:08d}"
+                records.append({**record, "call_id": call_id, "response": without_usage(row["response"])})
+                bills[len(records)] = (sum(row["billed"][name] or 0 for name in INPUT), output)
+    books.ingest(books.file("streams.jsonl", as_lines(records)))
+    counted = books.rows(
+        "SELECT source_line, input_tokens, output_tokens FROM requests WHERE usage_source = 'counted'"
+    )
+    assert len(counted) >= 150
+    assert sum(bills[line][0] == tokens for line, tokens, _ in counted) >= 0.98 * len(counted)
+    assert sum(bills[line][1] == tokens for line, _, tokens in counted) >= 0.94 * len(counted)
