@@ -28,6 +28,8 @@ STDIN = "-"
 MAX_RECORD_BYTES = 32 * 1024 * 1024
 _WHOLE_FILE_BYTES = 64 * 1024 * 1024
 _SAMPLED_BYTES = 64 * 1024
+# Records are longer than the 8 KiB that Python reads at a time by itself.
+_BUFFER_BYTES = 128 * 1024
 # A frame's bytes can unfold by 30,000: read in small pieces, a hostile file costs a quarter of a gigabyte.
 _ZSTD_PIECE = 8 * 1024
 _BOM = b"\xef\xbb\xbf"
@@ -145,7 +147,7 @@ def fingerprint(file: IO[bytes], position: int) -> bytes:
 def open_file(path: str) -> IO[bytes]:
     """The bytes of a file as they are on disk. Raises SourceError where it cannot be opened."""
     try:
-        return Path(path).open("rb")
+        return Path(path).open("rb", buffering=_BUFFER_BYTES)
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror or error}") from error
 

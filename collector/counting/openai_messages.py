@@ -12,6 +12,7 @@ from collector.counting.images import image_tokens
 from collector.counting.openai_constants import Constants
 from collector.counting.tally import Tally
 from collector.counting.tools_text import compact
+from collector.pieces import remembered
 from collector.segments import Labelled
 from ledger.types import Message, Part, PartKind, Prompt
 
@@ -38,6 +39,7 @@ class Framing:
 _ADDRESS: Final = 3
 
 
+@remembered
 def compact_arguments(text: str) -> str:
     """Rewrite logged arguments as the compact JSON that is billed; what is no JSON stays as it is."""
     try:
@@ -194,6 +196,9 @@ def gathered(labelled: Sequence[Labelled]) -> Iterator[Labelled]:
             yield from run
             continue
         first, *more = run
+        if not more:
+            yield first
+            continue
         parts = (*first.message.parts, *(part for one in more for part in one.message.parts))
         yield replace(first, message=replace(first.message, parts=parts))
 

@@ -153,6 +153,9 @@ class _Renderer:
         return f"{notes}{name}{mark}:{space}{written},{default}"
 
 
+_RENDERED: Final = "rendered"
+
+
 @lru_cache(maxsize=4096)
 def _render(name: str, description: str, schema_json: str) -> Rendered:
     schema = _object(json.loads(schema_json))
@@ -168,7 +171,14 @@ def _render(name: str, description: str, schema_json: str) -> Rendered:
 
 
 def render(tool: Tool) -> Rendered:
-    """Write one tool; remembered by its content, since every call of a workflow sends the same tools."""
+    """Write one tool; remembered with it, since every call of a workflow sends the same tools."""
+    known = tool.memo.get(_RENDERED)
+    if not isinstance(known, Rendered):
+        known = tool.memo[_RENDERED] = _rendered(tool)
+    return known
+
+
+def _rendered(tool: Tool) -> Rendered:
     try:
         return _render(tool.name, tool.description, compact(tool.schema))
     except RecursionError:
