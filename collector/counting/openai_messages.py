@@ -125,11 +125,8 @@ def _spoken(labelled: Labelled, frame: Framing, tally: Tally) -> None:
 
 
 def _plain_assistant(labelled: Labelled, frame: Framing, tally: Tally) -> None:
-    if labelled.message.role != "assistant":
-        return
-    tally.put("framing", frame.constants.plain_assistant)
-    if frame.schema_name is not None:
-        tally.put("framing", tally.n(frame.schema_name) + frame.constants.schema_assistant)
+    if labelled.message.role == "assistant":
+        tally.put("framing", _answer_frame(frame, tally))
 
 
 def _mixed(labelled: Labelled, frame: Framing, tally: Tally) -> None:
@@ -215,11 +212,38 @@ def _groups(labelled: Sequence[Labelled], joined: bool) -> Iterator[Sequence[Lab
         index = end
 
 
+def _plain_or_mixed(labelled: Sequence[Labelled], frame: Framing, tally: Tally) -> None:
+    """Count messages without calls, the frame of a plain one by its role: it is the same every time."""
+    frames: dict[str, int] = {}
+    for one in labelled:
+        message = one.message
+        if message.name is not None or not _is_plain(message):
+            _message(one, frame, tally)
+            continue
+        tokens = frames.get(message.role)
+        if tokens is None:
+            tokens = frames[message.role] = _plain_frame(message.role, frame, tally)
+        tally.put("framing", tokens)
+        tally.text(one)
+
+
+def _plain_frame(role: str, frame: Framing, tally: Tally) -> int:
+    tokens = frame.constants.message + tally.n(role)
+    if role != "assistant":
+        return tokens
+    return tokens + _answer_frame(frame, tally)
+
+
+def _answer_frame(frame: Framing, tally: Tally) -> int:
+    """What stands around an earlier answer without calls."""
+    named = 0 if frame.schema_name is None else tally.n(frame.schema_name) + frame.constants.schema_assistant
+    return frame.constants.plain_assistant + named
+
+
 def messages(labelled: Sequence[Labelled], frame: Framing, tally: Tally) -> None:
     """Count all messages of a prompt."""
     if not frame.any_calls:
-        for one in labelled:
-            _message(one, frame, tally)
+        _plain_or_mixed(labelled, frame, tally)
         return
     for group in _groups(list(gathered(labelled)), frame.joined):
         if len(group) > 1 and _only_result(group[0]):

@@ -55,9 +55,12 @@ class Tally:
         """Count a message's joined text onto its segments and return the count."""
         slices = labelled.slices
         if len(slices) == 1:
-            tokens = self.n(slices[0].text)
-            self.by_segment[slices[0].segment] += tokens
-            return tokens
+            # Nearly every message: spelled out, as this runs a million times in an hour's log.
+            (piece,) = slices
+            counted = self.counts[piece.text]
+            self.partial = self.partial or not counted.exact
+            self.by_segment[piece.segment] += counted.tokens
+            return counted.tokens
         tokens = self.n(labelled.text()) if slices else 0
         self.spread(slices, tokens)
         return tokens
