@@ -103,15 +103,20 @@ def ceiling(log: Path, ledger: Path) -> None:
                 hashlib.sha256(piece).digest()
 
 
-def ingest(log: Path, ledger: Path) -> Totals:
+def ingest(log: Path, ledger: Path, workers: int = 1) -> Totals:
     """The product itself."""
     from collector.ingest import Intake
     from collector.ingest import ingest as read_in
     from ledger import store
 
-    read_in([str(log)], lambda: store.open(ledger), Intake(), NOW)
+    read_in([str(log)], lambda: store.open(ledger), Intake(), NOW, workers=workers)
     with store.open(ledger, read_only=True) as books:
         return _totals(books.connection, "requests")
+
+
+def ingest_by_two(log: Path, ledger: Path) -> Totals:
+    """The product with two processes that read, beside the one that writes."""
+    return ingest(log, ledger, workers=2)
 
 
 def _totals(connection: duckdb.DuckDBPyConnection, table: str) -> Totals:
@@ -136,8 +141,9 @@ VARIANTS = {
     "tiktoken": Variant(ingest),
     "fast counter": Variant(ingest, fast=True),
     "fast counter, no memory": Variant(ingest, fast=True, remembers=False),
+    "fast counter, 2 workers": Variant(ingest_by_two, fast=True),
 }
-NAIVE, CEILING, SLOW, FAST, FORGETFUL = VARIANTS
+NAIVE, CEILING, SLOW, FAST, FORGETFUL, TWO = VARIANTS
 
 
 def run_here(name: str, log: Path) -> Run:
@@ -224,7 +230,7 @@ def figures(repeat: int, megabytes: float, found: dict[str, Run]) -> list[Figure
         _beside_ceiling(repeat, found),
     ]
     if FORGETFUL in found:
-        told.append(figure(FORGETFUL, NAIVE, None))
+        told += [figure(FORGETFUL, NAIVE, None), figure(TWO, FAST, 1.8)]
     return told
 
 
