@@ -18,12 +18,16 @@ _NUMBERED = re.compile(
     r"\[?#?(?P<named>\d{1,4})\]?[ \t]*[:.)\]*])",
     re.IGNORECASE | re.MULTILINE,
 )
+# Only what is asked in the last turn is searched for context.
+_ASKED = frozenset({"user", "context"})
 _OUTER = re.compile(r"\s*(?P<tag><[^<>]{1,500}>)")
 
 
 def chunk_texts(labelled: Sequence[Labelled]) -> Iterator[str]:
     """Each retrieved chunk of the last turn's context; a block without marks inside is one chunk."""
     for one in labelled:
+        if one.segment not in _ASKED:
+            continue
         blocks = [piece.text for piece in one.slices if piece.segment == "context"]
         if blocks:
             whole = {part.text for part in one.message.parts if part.name in RETRIEVED}

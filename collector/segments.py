@@ -66,6 +66,7 @@ class Labelled:
 _SYSTEM = frozenset({"system", "developer"})
 _ASSISTANT = frozenset({"assistant", "model"})
 _TOOL = frozenset({"tool", "function"})
+_NAMELESS = frozenset({None})
 _ASKING = _SYSTEM | _ASSISTANT | _TOOL
 
 
@@ -100,9 +101,9 @@ def _is_named_context(message: Message, rules: SegmentRules) -> bool:
 
 def _turn_start(messages: tuple[Message, ...], rules: SegmentRules) -> int:
     """Where the last turn begins: what is named as context belongs to the question beside it."""
-    others = [index for index, message in enumerate(messages) if not _is_named_context(message, rules)]
-    if len(others) == len(messages):
+    if {message.name for message in messages} <= _NAMELESS:
         return last_turn(messages)
+    others = [index for index, message in enumerate(messages) if not _is_named_context(message, rules)]
     start = others[last_turn(tuple(messages[index] for index in others))] if others else 0
     while start and _is_named_context(messages[start - 1], rules):
         start -= 1

@@ -10,7 +10,7 @@ from ledger.types import Message, Part, PartKind
 
 def answered(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """The same messages, each nameless tool result with the name of the earlier call that it answers."""
-    if not any(part.kind is PartKind.TOOL_RESULT for message in messages for part in message.parts):
+    if PartKind.TOOL_RESULT not in {part.kind for message in messages for part in message.parts}:
         return messages
     called: dict[str, str] = {}
     named = []

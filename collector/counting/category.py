@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from ledger.types import Category, PartKind, Prompt
 
 _HIDDEN: Final = frozenset({PartKind.AUDIO, PartKind.FILE, PartKind.REASONING, PartKind.OPAQUE})
 _CALLS: Final = frozenset({PartKind.TOOL_CALL, PartKind.TOOL_RESULT})
-
-
-def _kinds(prompt: Prompt) -> Iterator[PartKind]:
-    return (part.kind for message in prompt.messages for part in message.parts)
 
 
 def _by_tools(prompt: Prompt, calls: bool) -> Category:
@@ -25,7 +20,7 @@ def _by_tools(prompt: Prompt, calls: bool) -> Category:
 
 def category(prompt: Prompt) -> Category:
     """Name a prompt's category: the first that fits of hosted, images, output schema, calls, tools, text."""
-    kinds = frozenset(_kinds(prompt))
+    kinds = {part.kind for message in prompt.messages for part in message.parts}
     if prompt.hidden or kinds & _HIDDEN or any(tool.hosted for tool in prompt.tools):
         return Category.HOSTED
     if PartKind.IMAGE in kinds:

@@ -216,8 +216,8 @@ def _plain_or_mixed(labelled: Sequence[Labelled], frame: Framing, tally: Tally) 
     """Count messages without calls, the frame of a plain one by its role: it is the same every time."""
     frames: dict[str, int] = {}
     for one in labelled:
-        message = one.message
-        if message.name is not None or not _is_plain(message):
+        message, parts = one.message, one.message.parts
+        if message.name is not None or len(parts) != 1 or parts[0].kind is not PartKind.TEXT:
             _message(one, frame, tally)
             continue
         tokens = frames.get(message.role)
