@@ -15,8 +15,10 @@ import duckdb
 import polars as pl
 
 from ledger import derived, keys, migrate
+from ledger.resources import USUAL, Resources
 
-_SETTINGS: Mapping[str, str | bool | int | float | list[str]] = {
+_Settings = Mapping[str, str | bool | int | float | list[str]]
+_SETTINGS: _Settings = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }
@@ -118,17 +120,18 @@ def open(
     wait_s: float = 30.0,
     read_only: bool = False,
     notice: Callable[[str], None] = lambda _: None,
+    resources: Resources = USUAL,
 ) -> Iterator[Ledger]:
     """Visit the ledger, made on first use, waiting up to `wait_s` seconds for another process to leave.
 
     Raises LedgerHeldError naming the holder when the wait is over, LedgerError when the file is no ledger,
     was written by a newer version or belongs to another key. `notice` is told of a migration. A
-    read-only visit never creates or migrates, and cannot reach files outside.
+    read-only visit never creates or migrates, and cannot reach files outside. `resources` bound its size.
     """
     file = Path(path)
     _check_place(file, read_only)
     key = keys.load(file, create=not read_only and not file.exists())
-    connection = _connect(file, wait_s, read_only)
+    connection = _connect(file, wait_s, read_only, {**_SETTINGS, **resources.settings(file)})
     try:
         _prepare(connection, file, key, read_only, notice)
         yield Ledger(file, key, connection)
@@ -147,12 +150,12 @@ def _check_place(file: Path, read_only: bool) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
 
 
-def _connect(file: Path, wait_s: float, read_only: bool) -> duckdb.DuckDBPyConnection:
+def _connect(file: Path, wait_s: float, read_only: bool, settings: _Settings) -> duckdb.DuckDBPyConnection:
     deadline = time.monotonic() + wait_s
     pause_s = 0.02
     while True:
         try:
-            return duckdb.connect(str(file), read_only=read_only, config=dict(_SETTINGS))
+            return duckdb.connect(str(file), read_only=read_only, config=dict(settings))
         except duckdb.Error as error:
             if not any(sign in str(error) for sign in _HELD):
                 raise LedgerError(f"cannot open {file} as a ledger: {_first_line(error)}") from error

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Concatenate, ParamSpec
 import typer
 
 if TYPE_CHECKING:
+    from ledger.resources import Resources
     from ledger.store import Ledger
     from tollbook.config import Configuration
 
@@ -48,16 +49,21 @@ class Desk:
         """Open the ledger for a short visit, waiting so many seconds for another process to leave."""
         from ledger import store
 
-        return store.open(self.ledger, wait_s=wait_s, notice=self.note)
+        return store.open(self.ledger, wait_s=wait_s, notice=self.note, resources=self._resources())
 
     def look(self) -> AbstractContextManager[Ledger]:
         """Open the ledger for reading only."""
         from ledger import store
 
-        return store.open(self.ledger, wait_s=self._wait_s(), read_only=True)
+        return store.open(self.ledger, wait_s=self._wait_s(), read_only=True, resources=self._resources())
 
     def _wait_s(self) -> float:
         return self.config.settings.ledger.wait.total_seconds()
+
+    def _resources(self) -> Resources:
+        from tollbook import parts
+
+        return parts.resources(self.config)
 
     def need_ledger(self) -> None:
         """Refuse to make an empty ledger where the command only makes sense on a filled one."""

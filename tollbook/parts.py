@@ -17,6 +17,7 @@ from collector.ingest import Intake
 from collector.segments import DEFAULT as DEFAULT_SEGMENTS
 from collector.segments import SegmentRules
 from ledger.prices import Contract
+from ledger.resources import Resources
 from tollbook.config import Configuration, Settings, secret
 from tollbook.tables import BudgetTable, EnvelopeTable, PriceTable
 
@@ -152,6 +153,16 @@ def policy(config: Configuration) -> Policy:
         ),
         keep_firing_for=settings.anomaly.keep_firing_for,
         backfill_older_than=settings.anomaly.deliver_within,
+    )
+
+
+def resources(config: Configuration) -> Resources:
+    """What a visit to the ledger may take of the machine."""
+    table = config.settings.ledger
+    return Resources(
+        memory_limit=table.memory_limit,
+        threads=table.threads,
+        temp_directory=None if table.temp_directory is None else config.path(table.temp_directory),
     )
 
 

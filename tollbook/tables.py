@@ -89,11 +89,26 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_MEGABYTES = {"M": 1, "G": 1000, "T": 1_000_000}
+
+
+def _memory(text: str) -> str:
+    """With less the database cannot even open its file."""
+    found = re.fullmatch(r"(?P<count>\d+)\s*(?P<unit>[MGT])i?B", text.strip())
+    if found is None or int(found["count"]) * _MEGABYTES[found["unit"]] < 128:
+        raise ValueError("expected an amount of memory from '128MB' on, such as '512MB' or '4GB'")
+    return text
+
+
 class LedgerTable(_Table):
-    """Where the ledger is, and how long to wait for another process to leave it."""
+    """Where the ledger is, how long to wait for another process to leave it, and what a visit may take."""
 
     path: str = "tollbook.duckdb"
     wait: Duration = timedelta(seconds=30)
+    memory_limit: Annotated[str, AfterValidator(_memory)] | None = None
+    threads: int | None = Field(default=None, ge=1, le=1024)
+    temp_directory: str | None = None
+    keep_raw_days: int | None = Field(default=None, ge=1)
 
 
 class SourceTable(_Table):
