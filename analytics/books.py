@@ -20,9 +20,10 @@ from ledger.frames import COUNT_DAYS, empty
 class Books:
     """The ledger as of `now` (aware UTC).
 
-    `rollup` reaches back 36 days where there are so many, `sizes` 8 days. `timed` is the part of the rollup
-    whose times are the calls' own: only those, as in `sizes`, can say when something was unusual; None
-    where that is all of it. `last_data` is when anything last came in. An excess below `floor_usd` is not
+    `rollup` reaches back 36 days where there are so many, `sizes` (SIZE_BINS of the workflows that have an
+    envelope) a day, `prompts` (PROMPT_USE) 8 days. `timed` is the part of the rollup whose times are the
+    calls' own: only those, as in `sizes`, can say when something was unusual; None where that is all of it.
+    `last_data` is when anything last came in. An excess below `floor_usd` is not
     told. `windows_h` are the hours over which excess is measured. `stale_after` is how old the last data may
     be; `last_check` is the moment of the check before. `counts` (COUNT_DAYS) reaches as far back as `rollup`,
     and a share of equal counts that falls by `exact_share_fall` is told.
@@ -30,6 +31,7 @@ class Books:
 
     rollup: pl.DataFrame
     sizes: pl.DataFrame
+    prompts: pl.DataFrame
     now: datetime
     zone: ZoneInfo
     envelopes: tuple[Envelope, ...] = ()
@@ -58,6 +60,6 @@ class Books:
         return Period(self.end - timedelta(hours=hours), self.end)
 
 
-def sizes_within(sizes: pl.DataFrame, period: Period) -> pl.DataFrame:
-    """The requests that started in the period."""
-    return sizes.filter(pl.col("ts").is_between(naive(period.start), naive(period.end), "left"))
+def used_within(prompts: pl.DataFrame, period: Period) -> pl.DataFrame:
+    """The prompts whose use began in the period."""
+    return prompts.filter(pl.col("ts").is_between(naive(period.start), naive(period.end), "left"))

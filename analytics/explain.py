@@ -60,12 +60,12 @@ def contributors(
     rollup: pl.DataFrame,
     current: Period,
     versus: Period,
-    sizes_current: pl.DataFrame | None = None,
+    used: pl.DataFrame | None = None,
     first: int | None = 10,
 ) -> pl.DataFrame:
     """The cells that moved most, largest change first, as CONTRIBUTORS with a reason in plain words.
 
-    With `first` None all cells, whose changes sum to the change. With sizes that reach a week back a
+    With `first` None all cells, whose changes sum to the change. With PROMPT_USE that reaches a week back a
     prompt that grew names its new version.
     """
     table = cells(rollup, current, versus)
@@ -75,7 +75,7 @@ def contributors(
         .sort(pl.col("change_usd").abs(), "place", descending=[True, False])
     )
     top = ranked if first is None else ranked.head(first)
-    versions = {} if sizes_current is None else _newest(sizes_current, current)
+    versions = {} if used is None else _newest(used, current)
     reasons = _reasons(top, ranked, split(table), versions)
     return checked(
         top.select(
@@ -240,7 +240,7 @@ def _by_factor(change: Decimal, factors: pl.DataFrame) -> str:
     return f"; by factor, {row['label'].lower()} ({units.money(row['change_usd'], signed=True)})"
 
 
-def prompt_changes(sizes: pl.DataFrame, period: Period) -> list[tuple[str, str, datetime]]:
+def prompt_changes(used: pl.DataFrame, period: Period) -> list[tuple[str, str, datetime]]:
     """Prompt versions that are new in the period, as (workflow, version, first seen), oldest first.
 
     New is what was not seen in the 7 days before, in a workflow that had versions then. A version counts
@@ -248,16 +248,20 @@ def prompt_changes(sizes: pl.DataFrame, period: Period) -> list[tuple[str, str, 
     are no change.
     """
     start = naive(period.start)
-    known = sizes.filter(pl.col("workflow").is_not_null(), pl.col("prompt_version").is_not_null())
+    known = used.filter(pl.col("workflow").is_not_null(), pl.col("prompt_version").is_not_null())
     before = known.filter(pl.col("ts").is_between(start - _KNOWN_FOR, start, "left"))
     during = known.filter(pl.col("ts").is_between(start, naive(period.end), "left"))
     fresh = (
         during.sort("ts", descending=True)
-        .with_columns(calls_since=pl.int_range(1, pl.len() + 1).over("workflow"))
+        .with_columns(calls_since=pl.col("requests").cum_sum().over("workflow"))
         .join(before.select("workflow").unique(), on="workflow", how="semi")
         .join(before, on=["workflow", "prompt_version"], how="anti")
         .group_by("workflow", "prompt_version")
-        .agg(first_seen=pl.col("ts").min(), calls=pl.len(), calls_since=pl.col("calls_since").max())
+        .agg(
+            first_seen=pl.col("ts").min(),
+            calls=pl.col("requests").sum(),
+            calls_since=pl.col("calls_since").max(),
+        )
         .filter(pl.col("calls") >= _FEWEST_CALLS, pl.col("calls") >= _SMALLEST_SHARE * pl.col("calls_since"))
         .sort("first_seen", "workflow", "prompt_version")
     )
@@ -265,11 +269,11 @@ def prompt_changes(sizes: pl.DataFrame, period: Period) -> list[tuple[str, str, 
     return [(workflow, version, aware(seen)) for workflow, version, seen in columns]
 
 
-def _newest(sizes: pl.DataFrame, period: Period) -> dict[tuple[str | None, str], str]:
+def _newest(used: pl.DataFrame, period: Period) -> dict[tuple[str | None, str], str]:
     """The new version that each tenant of a workflow uses: prompts often name their tenant."""
-    fresh = pl.DataFrame(prompt_changes(sizes, period), ("workflow", "prompt_version", "seen"), orient="row")
+    fresh = pl.DataFrame(prompt_changes(used, period), ("workflow", "prompt_version", "seen"), orient="row")
     if fresh.is_empty():
         return {}
-    used = sizes.join(fresh, on=["workflow", "prompt_version"], how="semi").sort("ts", "prompt_version")
-    last = used.group_by("tenant", "workflow").agg(pl.col("prompt_version").last())
+    fresh_used = used.join(fresh, on=["workflow", "prompt_version"], how="semi").sort("ts", "prompt_version")
+    last = fresh_used.group_by("tenant", "workflow").agg(pl.col("prompt_version").last())
     return {(tenant, workflow): version for tenant, workflow, version in last.iter_rows()}

@@ -10,7 +10,7 @@ from itertools import groupby, pairwise
 
 import polars as pl
 
-from analytics.books import sizes_within
+from analytics.books import used_within
 from analytics.explain import prompt_changes
 from analytics.period import Period, naive
 from ledger.frames import PROMPT_CHANGES, checked
@@ -54,9 +54,9 @@ class Change:
         return ((self.after.usd - self.before.usd) * self.a_day).quantize(_SCALE)
 
 
-def changes(sizes: pl.DataFrame, period: Period) -> list[Change]:
-    """The prompt changes of a period by workflow, then by time; `sizes` reaches 7 days further back."""
-    answered = sizes.filter(pl.col("status") == Status.OK)
+def changes(used: pl.DataFrame, period: Period) -> list[Change]:
+    """The prompt changes of a period by workflow, then by time; `used` reaches 7 days further back."""
+    answered = used.filter(pl.col("status") == Status.OK)
     fresh = sorted(prompt_changes(answered, period), key=lambda new: new[0])
     return [
         _measured(answered, workflow, versions, span)
@@ -76,10 +76,10 @@ def _apart(found: Sequence[tuple[str, datetime]], end: datetime) -> Iterator[tup
         yield versions, Period(start, after)
 
 
-def _measured(sizes: pl.DataFrame, workflow: str, versions: tuple[str, ...], span: Period) -> Change:
-    own = sizes.filter(pl.col("workflow") == workflow)
-    new = sizes_within(own, span).filter(pl.col("prompt_version").is_in(versions))
-    earlier = sizes_within(own, Period(span.start - _BEFORE, span.start))
+def _measured(used: pl.DataFrame, workflow: str, versions: tuple[str, ...], span: Period) -> Change:
+    own = used.filter(pl.col("workflow") == workflow)
+    new = used_within(own, span).filter(pl.col("prompt_version").is_in(versions))
+    earlier = used_within(own, Period(span.start - _BEFORE, span.start))
     same = earlier.join(new, on="tenant", how="semi", nulls_equal=True)
     return Change(workflow, versions, span.start, _group(same), _group(new), _a_day(same, span.start))
 
@@ -88,20 +88,20 @@ def _a_day(rows: pl.DataFrame, end: datetime) -> int:
     """Requests a day up to `end`: steadier than the few hours since a change."""
     times = rows["ts"].sort().head(1).to_list()
     days = [(naive(end) - first) / timedelta(days=1) for first in times]
-    return round(rows.height / max(1.0, *days)) if days else 0
+    return round(int(rows["requests"].sum()) / max(1.0, *days)) if days else 0
 
 
 def _group(rows: pl.DataFrame) -> Group | None:
-    known = rows.drop_nulls(["input_tokens", "cost_usd"])
-    if known.is_empty():
+    count = int(rows["measured_requests"].sum())
+    if not count:
         return None
-    usd = Decimal(known["cost_usd"].sum()) / known.height
-    return Group(known.height, int(known["input_tokens"].sum()) / known.height, usd)
+    usd = Decimal(rows["measured_usd"].sum()) / count
+    return Group(count, int(rows["measured_tokens"].sum()) / count, usd)
 
 
-def table(sizes: pl.DataFrame, period: Period) -> pl.DataFrame:
+def table(used: pl.DataFrame, period: Period) -> pl.DataFrame:
     """The prompt changes of a period as PROMPT_CHANGES, newest first."""
-    found = sorted(changes(sizes, period), key=lambda change: (change.seen, change.workflow), reverse=True)
+    found = sorted(changes(used, period), key=lambda change: (change.seen, change.workflow), reverse=True)
     rows = [
         (
             change.workflow,

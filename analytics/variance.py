@@ -11,11 +11,11 @@ from enum import StrEnum
 
 import polars as pl
 
+from analytics import histograms
 from analytics.attribution import ZERO, usd_sum
 from analytics.period import aware
 from analytics.plan import Envelope
-from ledger.frames import ENVELOPES, USD, checked
-from ledger.types import Status
+from ledger.frames import ENVELOPES, checked
 
 
 class EnvelopeState(StrEnum):
@@ -44,27 +44,26 @@ class _Limit:
     p95: int | None
 
 
-def envelopes(sizes: pl.DataFrame, declared: Sequence[Envelope]) -> pl.DataFrame:
+def envelopes(bins: pl.DataFrame, declared: Sequence[Envelope]) -> pl.DataFrame:
     """Observed against expected, one row per envelope and declared direction, as ENVELOPES.
 
-    Only requests with status ok count, each for its most specific envelope. A request is outside above the
-    p95 (cost: above the maximum); one of unknown size is left out. `variance_tokens` is the observed sum
-    less n × the expected p50, NULL without a p50: the variance of the whole workflow. `variance_usd` is
-    the money outside: of each request above its p95, the part of that side's money above the p95.
+    `bins` are SIZE_BINS: only answered requests of known size count, each for its most specific envelope. A
+    request is outside above the p95 (cost: above the maximum), told to within 2 % of it. `variance_tokens` is
+    the observed sum less n × the expected p50, NULL without a p50: the variance of the whole workflow.
+    `variance_usd` is the money outside: of each request above its p95, the part of that side's money above it.
     Input and output are `over` when more requests are outside than the 5 % a p95 allows, by two standard
     deviations of such a count; cost when any is.
     """
-    done = sizes.filter(pl.col("status") == Status.OK)
     rows = [
-        _row(_own(done, envelope, declared), limit) for envelope in declared for limit in _limits(envelope)
+        _row(_own(bins, envelope, declared), limit) for envelope in declared for limit in _limits(envelope)
     ]
     return checked(pl.DataFrame(rows, schema=ENVELOPES, orient="row"), ENVELOPES, "envelopes")
 
 
-def coverage(sizes: pl.DataFrame, declared: Sequence[Envelope]) -> tuple[Decimal, Decimal]:
+def coverage(rollup: pl.DataFrame, declared: Sequence[Envelope]) -> tuple[Decimal, Decimal]:
     """The money of requests that some envelope covers, and of those that none does."""
     covered = _covered(declared)
-    return usd_sum(sizes.filter(covered)["cost_usd"]), usd_sum(sizes.filter(~covered)["cost_usd"])
+    return usd_sum(rollup.filter(covered)["cost_usd"]), usd_sum(rollup.filter(~covered)["cost_usd"])
 
 
 def outside_usd(envelope_frame: pl.DataFrame) -> Decimal:
@@ -81,29 +80,36 @@ def outside_usd(envelope_frame: pl.DataFrame) -> Decimal:
 
 
 def left_since(
-    sizes: pl.DataFrame, envelope: Envelope, declared: Sequence[Envelope], tolerated: float
+    bins: pl.DataFrame, envelope: Envelope, declared: Sequence[Envelope], tolerated: float
 ) -> datetime | None:
-    """The first request outside the envelope from which on more than the tolerated share was.
+    """The first quarter of an hour from which on more than the tolerated share of requests was outside.
 
-    Some requests are always outside a p95, so the first of all would be as old as the sizes: it is the one
+    Some requests are always outside a p95, so the first of all would be as old as the bins: it is the one
     before which those outside had fallen furthest behind the tolerated share. None where none is outside.
     """
-    done = _own(sizes.filter(pl.col("status") == Status.OK), envelope, declared).sort("ts")
-    outside = done.select("ts", outside=_outside(envelope))
-    ahead = (pl.col("outside").cum_sum() - tolerated * pl.int_range(1, pl.len() + 1)).shift(1, fill_value=0.0)
-    first = outside.with_columns(ahead=ahead).filter("outside").sort("ahead", "ts").head(1)["ts"]
-    return aware(first.item()) if first.len() else None
+    own = _own(bins, envelope, declared)
+    sides = [_by_time(own, limit) for limit in _limits(envelope)]
+    # The same requests stand on every side; at least as many are outside as on the side with most.
+    by_time = pl.concat(sides).group_by("bucket").agg(pl.col("requests", "outside").max()).sort("bucket")
+    ahead = (pl.col("outside").cum_sum() - tolerated * pl.col("requests").cum_sum()).shift(1, fill_value=0.0)
+    first = by_time.with_columns(ahead=ahead).filter(pl.col("outside") > 0).sort("ahead", "bucket")["bucket"]
+    return aware(first[0]) if first.len() else None
 
 
-def _outside(envelope: Envelope) -> pl.Expr:
-    """Whether a request is outside on any side; unknown sizes and costs are not."""
-    limits = {
-        "input_tokens": envelope.input_p95,
-        "output_tokens": envelope.output_p95,
-        "cost_usd": envelope.max_cost_per_request_usd,
-    }
-    sides = (pl.col(column) > most for column, most in limits.items() if most is not None)
-    return pl.any_horizontal(pl.lit(value=False), *(side.fill_null(value=False) for side in sides))
+def _by_time(own: pl.DataFrame, limit: _Limit) -> pl.DataFrame:
+    most = _most(limit)
+    outside = pl.col("requests").filter(pl.col("mean") > most).sum() if most is not None else pl.lit(0)
+    return (
+        histograms.of_side(own, limit.direction)
+        .group_by("bucket")
+        .agg(pl.col("requests").sum(), outside.cast(pl.Int64).alias("outside"))
+    )
+
+
+def _most(limit: _Limit) -> float | None:
+    if limit.direction is Direction.COST:
+        return float(limit.envelope.max_cost_per_request_usd or ZERO)
+    return limit.p95
 
 
 def _covered(declared: Sequence[Envelope]) -> pl.Expr:
@@ -118,11 +124,11 @@ def _named(envelope: Envelope) -> pl.Expr:
     return of_workflow & pl.col("tenant").eq_missing(pl.lit(envelope.tenant))
 
 
-def _own(sizes: pl.DataFrame, envelope: Envelope, declared: Sequence[Envelope]) -> pl.DataFrame:
+def _own(bins: pl.DataFrame, envelope: Envelope, declared: Sequence[Envelope]) -> pl.DataFrame:
     """The requests this envelope decides on: those no narrower one claims."""
     narrower = [e for e in declared if e.workflow == envelope.workflow and e.tenant is not None]
     claimed = _covered([] if envelope.tenant is not None else narrower)
-    return sizes.filter(_named(envelope) & ~claimed)
+    return bins.filter(_named(envelope) & ~claimed)
 
 
 def _limits(envelope: Envelope) -> list[_Limit]:
@@ -139,31 +145,29 @@ def _limits(envelope: Envelope) -> list[_Limit]:
 def _row(own: pl.DataFrame, limit: _Limit) -> dict[str, object]:
     envelope = limit.envelope
     head = {"workflow": envelope.workflow, "tenant": envelope.tenant, "direction": limit.direction.value}
+    sided = histograms.of_side(own, limit.direction)
     if limit.direction is Direction.COST:
-        return head | _cost_row(own["cost_usd"].drop_nulls(), envelope.max_cost_per_request_usd or ZERO)
-    return head | _token_row(own, limit)
+        return head | _cost_row(sided, envelope.max_cost_per_request_usd or ZERO)
+    return head | _token_row(sided, limit)
 
 
-def _cost_row(costs: pl.Series, most: Decimal) -> dict[str, object]:
-    over = costs.filter(costs > most)
-    beyond = usd_sum(over) - most * over.len()
-    return _counts(costs.len(), over.len(), tolerated=0.0) | {"variance_usd": beyond}
+def _cost_row(sided: pl.DataFrame, most: Decimal) -> dict[str, object]:
+    over = histograms.above(sided, float(most))
+    outside = histograms.requests(over)
+    beyond = usd_sum(over["usd"]) - most * outside
+    return _counts(histograms.requests(sided), outside, tolerated=0.0) | {"variance_usd": beyond}
 
 
-def _token_row(own: pl.DataFrame, limit: _Limit) -> dict[str, object]:
-    column = f"{limit.direction}_tokens"
-    known = own.filter(pl.col(column).is_not_null())
-    used = known[column]
-    over = known.filter(pl.col(column) > limit.p95) if limit.p95 is not None else known.clear()
-    beyond = (1 - pl.lit(limit.p95, pl.Float64) / pl.col(column)).cast(USD)
-    outside = over.select((pl.col(f"{limit.direction}_usd") * beyond).alias("usd"))["usd"]
-    return _counts(used.len(), over.height, tolerated=0.05) | {
+def _token_row(sided: pl.DataFrame, limit: _Limit) -> dict[str, object]:
+    count = histograms.requests(sided)
+    over = sided.clear() if limit.p95 is None else histograms.above(sided, limit.p95)
+    return _counts(count, histograms.requests(over), tolerated=0.05) | {
         "expected_p50": limit.p50,
         "expected_p95": limit.p95,
-        "observed_p50": used.quantile(0.50, "linear"),
-        "observed_p95": used.quantile(0.95, "linear"),
-        "variance_tokens": None if limit.p50 is None else int(used.sum()) - used.len() * limit.p50,
-        "variance_usd": usd_sum(outside),
+        "observed_p50": histograms.quantile(sided, 0.50),
+        "observed_p95": histograms.quantile(sided, 0.95),
+        "variance_tokens": None if limit.p50 is None else histograms.tokens(sided) - count * limit.p50,
+        "variance_usd": ZERO if limit.p95 is None else histograms.beyond_usd(over, limit.p95),
     }
 
 

@@ -123,21 +123,34 @@ ROLLUP = _schema(
     }
 )
 
-# One row per request: what envelopes need. `input_usd` (all input meters) and `output_usd` sum to `cost_usd`.
-SIZES = _schema(
+# How large and how dear answered calls were: a row a side (input, output, cost) and bin of sizes. A bin holds
+# one size below 50 and is 2 % wide above, so that each of its calls is within 2 % of the bin's mean; sums
+# are exact. `usd` is that side's money; `tokens` is NULL for cost. Calls of estimated time are not in it.
+SIZE_BINS = _schema(
+    {
+        "bucket": UTC,
+        "tenant": pl.String,
+        "workflow": pl.String,
+        "side": pl.String,
+        "requests": pl.Int64,
+        "tokens": pl.Int64,
+        "usd": USD,
+    }
+)
+
+# Which prompts were in use: a row an hour. `ts` is the first such call of it; `measured_*` are of the calls
+# whose input and cost are known.
+PROMPT_USE = _schema(
     {
         "ts": UTC,
         "tenant": pl.String,
         "workflow": pl.String,
-        "environment": pl.String,
-        "model": pl.String,
         "status": pl.String,
         "prompt_version": pl.String,
-        "input_tokens": pl.Int64,
-        "output_tokens": pl.Int64,
-        "input_usd": USD,
-        "output_usd": USD,
-        "cost_usd": USD,
+        "requests": pl.Int64,
+        "measured_requests": pl.Int64,
+        "measured_tokens": pl.Int64,
+        "measured_usd": USD,
     }
 )
 

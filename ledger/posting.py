@@ -11,6 +11,7 @@ import polars as pl
 from ledger import token_cache, trust
 from ledger.known import known
 from ledger.prices import Contract
+from ledger.retention import dropped_days, refused
 from ledger.rows import write
 from ledger.store import Ledger
 
@@ -110,6 +111,8 @@ def post_all(
 ) -> list[Outcome]:
     """Add batches as one, in one transaction, and say of each what became of it."""
     with ledger.transaction():
+        days = dropped_days(ledger)
+        batches = [_open(batch, days) for batch in batches] if len(days) else batches
         outcomes = _post_records(ledger, batches, contracts, now)
         for batch, outcome in zip(batches, outcomes, strict=True):
             kept = _post_rejects(ledger, batch)
@@ -124,6 +127,13 @@ def _post_counting(ledger: Ledger, batches: Sequence[Batch], now: datetime) -> N
     token_cache.keep(ledger, {key: tokens for batch in batches for key, tokens in batch.counts.items()}, now)
     for doubt in {batch.doubt for batch in batches if batch.doubt is not None}:
         trust.distrust(ledger, doubt, now)
+
+
+def _open(batch: Batch, dropped: pl.Series) -> Batch:
+    """The batch with what is of dropped days among its rejects."""
+    late = refused(batch.records, dropped)
+    kept = batch.records.join(late, on="record_digest", how="anti", maintain_order="left")
+    return replace(batch, records=kept, rejects=pl.concat([batch.rejects, late])) if len(late) else batch
 
 
 _CALL = ["request_id", "record_digest"]

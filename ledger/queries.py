@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -11,12 +11,11 @@ import polars as pl
 
 from ledger import count_days, trust
 from ledger.figures import DataHealth
-from ledger.frames import ROLLUP, SIZES, checked
+from ledger.frames import PROMPT_USE, ROLLUP, SIZE_BINS, checked
 from ledger.store import Ledger
 
 _BUCKETS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens")
 _INPUT = " + ".join(f"coalesce({name}, 0)" for name in _BUCKETS)
-_INPUT_KNOWN = f"coalesce({', '.join(_BUCKETS)}) IS NOT NULL"
 
 
 def rollup(ledger: Ledger, start: datetime, end: datetime, *, timed: bool = False) -> pl.DataFrame:
@@ -29,19 +28,44 @@ def rollup(ledger: Ledger, start: datetime, end: datetime, *, timed: bool = Fals
     return checked(frame, ROLLUP, "rollup")
 
 
-def sizes(ledger: Ledger, start: datetime, end: datetime) -> pl.DataFrame:
-    """SIZES rows of [start, end), aware UTC, oldest first."""
+def size_bins(
+    ledger: Ledger, start: datetime, end: datetime, workflows: Sequence[str], *, by_time: bool = False
+) -> pl.DataFrame:
+    """SIZE_BINS of these workflows in [start, end), aware UTC.
+
+    All of a bin stands at the start, unless `by_time`: then at its quarter of an hour.
+    """
+    bucket = "bucket" if by_time else "CAST(? AS TIMESTAMP)"
+    given = [] if by_time else [_naive(start)]
     frame = ledger.frame(
         f"""
-        SELECT ts, tenant, workflow, environment, model, status, prompt_version,
-            CASE WHEN {_INPUT_KNOWN} THEN {_INPUT} END AS input_tokens, output_tokens,
-            (cost_usd - output_cost_usd)::DECIMAL(38, 12) AS input_usd,
-            output_cost_usd::DECIMAL(38, 12) AS output_usd, cost_usd::DECIMAL(38, 12) AS cost_usd
-        FROM requests WHERE ts >= ? AND ts < ? AND NOT ts_estimated ORDER BY ts, request_id
+        SELECT {bucket} AS bucket, tenant, workflow, side, sum(requests)::BIGINT AS requests,
+            sum(tokens)::BIGINT AS tokens, sum(usd)::DECIMAL(38, 12) AS usd
+        FROM size_bins
+        WHERE bucket >= ? AND bucket < ? AND list_contains(?, workflow)
+        GROUP BY ALL, bin ORDER BY ALL
         """,
-        [_naive(start), _naive(end)],
+        [*given, _naive(start), _naive(end), list(workflows)],
     )
-    return checked(frame, SIZES, "sizes")
+    return checked(frame, SIZE_BINS, "size bins")
+
+
+def prompt_use(ledger: Ledger, start: datetime, end: datetime) -> pl.DataFrame:
+    """PROMPT_USE of [start, end), aware UTC, by the hours from `start` on."""
+    frame = ledger.frame(
+        """
+        SELECT min(first_ts) AS ts, tenant, workflow, status, prompt_version,
+            sum(requests)::BIGINT AS requests, sum(measured_requests)::BIGINT AS measured_requests,
+            sum(measured_tokens)::BIGINT AS measured_tokens,
+            sum(measured_usd)::DECIMAL(38, 12) AS measured_usd
+        FROM prompt_use WHERE bucket >= ? AND bucket < ?
+        GROUP BY time_bucket(INTERVAL 1 HOUR, bucket, CAST(? AS TIMESTAMP)), tenant, workflow, status,
+            prompt_version
+        HAVING sum(requests) > 0 ORDER BY ALL
+        """,
+        [_naive(start), _naive(end), _naive(start)],
+    )
+    return checked(frame, PROMPT_USE, "prompt use")
 
 
 def calls(ledger: Ledger, start: datetime, end: datetime) -> int:
@@ -52,8 +76,12 @@ def calls(ledger: Ledger, start: datetime, end: datetime) -> int:
 
 def last_data(ledger: Ledger, now: datetime) -> datetime | None:
     """When the newest call before now was made; None for an empty ledger."""
-    found = ledger.rows("SELECT max(ts) FROM requests WHERE ts < ?", [_naive(now)])
-    return _aware(found[0][0])
+    newest = ledger.rows("SELECT max(bucket) FROM rollup WHERE bucket < ?", [_naive(now)])[0][0]
+    if newest is None:
+        return None
+    within = [newest, _naive(now)]
+    found = ledger.rows("SELECT max(ts) FROM requests WHERE ts >= ? AND ts < ?", within)[0][0]
+    return _aware(found or newest)
 
 
 def last_check(ledger: Ledger) -> datetime | None:
@@ -117,21 +145,22 @@ _REJECT_REASONS = """
     SELECT reason, count(*) FROM rejects WHERE rejected_at >= ? AND rejected_at <= ?
     GROUP BY ALL ORDER BY count(*) DESC, reason LIMIT 8
 """
-_ROWS = f"""
-    SELECT count(*) AS requests,
-        count(*) FILTER (cost_usd IS NULL) AS unpriced,
-        sum({_INPUT} + coalesce(output_tokens, 0)) FILTER (cost_usd IS NULL) AS unpriced_tokens,
-        count(*) FILTER (tenant IS NULL) AS unattributed,
+_ROWS = """
+    SELECT sum(requests) AS requests,
+        sum(unpriced_requests) AS unpriced,
+        sum(unpriced_tokens) AS unpriced_tokens,
+        sum(requests) FILTER (tenant IS NULL) AS unattributed,
         sum(cost_usd) FILTER (tenant IS NULL) AS unattributed_usd,
-        count(*) FILTER (usage_source = 'estimated') AS estimated,
+        sum(requests) FILTER (usage_source = 'estimated') AS estimated,
         sum(cost_usd) FILTER (usage_source = 'estimated') AS estimated_usd,
-        count(*) FILTER (ts_estimated) AS ts_estimated,
+        sum(requests) FILTER (ts_estimated) AS ts_estimated,
         sum(cost_usd) AS cost
-    FROM requests WHERE ts >= ? AND ts < ?
+    FROM rollup WHERE bucket >= ? AND bucket < ?
 """
 _UNPRICED_REASONS = """
-    SELECT coalesce(unpriced_reason, 'unknown') || ': ' || coalesce(model, 'no model'), count(*) FROM requests
-    WHERE ts >= ? AND ts < ? AND cost_usd IS NULL GROUP BY ALL ORDER BY count(*) DESC, 1 LIMIT 8
+    SELECT coalesce(unpriced_reason, 'unknown') || ': ' || coalesce(model, 'no model'), sum(unpriced_requests)
+    FROM rollup WHERE bucket >= ? AND bucket < ? AND unpriced_requests <> 0
+    GROUP BY ALL HAVING sum(unpriced_requests) > 0 ORDER BY sum(unpriced_requests) DESC, 1 LIMIT 8
 """
 # Late is what came in after the day it belongs to had been reported whole: it changed a published number.
 _LATE = """

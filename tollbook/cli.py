@@ -48,6 +48,7 @@ def _assembled() -> typer.Typer:
     app.command("count")(counting.count)
     app.add_typer(_counts(), name="counts")
     app.command("sql")(query.sql)
+    app.command("tidy")(setup.tidy)
     app.command("doctor")(setup.doctor)
     return app
 

@@ -86,7 +86,9 @@ def _channels(config: Configuration) -> Iterator[Point]:
 
 
 def _ledger(ledger: Ledger, now: datetime, config: Configuration) -> Iterator[Point]:
-    count, first, last = ledger.rows("SELECT count(*), min(ts), max(ts) FROM requests")[0]
+    count, first, last = ledger.rows(
+        "SELECT coalesce(sum(requests), 0), min(bucket), max(bucket) FROM rollup WHERE requests > 0"
+    )[0]
     size = units.size(ledger.path.stat().st_size)
     yield Point(Verdict.OK, "ledger", f"{ledger.path}, {size}, {_count(count, 'request')}")
     newest = queries.last_data(ledger, now)
@@ -128,14 +130,17 @@ def _gaps(ledger: Ledger, now: datetime, has_tiers: bool) -> Iterator[Point]:
     """Unpriced models and unattributed calls of the last 30 days."""
     start = (now - timedelta(days=30)).replace(tzinfo=None)
     for model, reason, count in ledger.rows(
-        "SELECT coalesce(model, 'no model'), unpriced_reason, count(*) FROM requests "
-        "WHERE cost_usd IS NULL AND ts >= ? GROUP BY ALL ORDER BY count(*) DESC, 1 LIMIT 10",
+        "SELECT coalesce(model, 'no model'), unpriced_reason, sum(unpriced_requests) FROM rollup "
+        "WHERE unpriced_requests <> 0 AND bucket >= ? GROUP BY ALL HAVING sum(unpriced_requests) > 0 "
+        "ORDER BY sum(unpriced_requests) DESC, 1 LIMIT 10",
         [start],
     ):
         yield Point(Verdict.NOTE, "unpriced", f"{model}: {_count(count, 'request')}, {reason}")
     for name in ("tenant", "workflow", "environment", *(["model_tier"] if has_tiers else [])):
         missing, total = ledger.rows(
-            f"SELECT count(*) FILTER ({name} IS NULL), count(*) FROM requests WHERE ts >= ?", [start]
+            f"SELECT coalesce(sum(requests) FILTER ({name} IS NULL), 0), coalesce(sum(requests), 0) "
+            "FROM rollup WHERE bucket >= ?",
+            [start],
         )[0]
         share = int(str(missing)) / int(str(total)) if total else 0
         if share > 0:
@@ -162,8 +167,10 @@ _SELF_CHECKS = {
         + cost_tool_results_usd + cost_user_usd + cost_media_usd + cost_framing_usd + cost_unexplained_usd
         + cost_answer_usd + cost_tool_calls_usd + cost_reasoning_usd""",
     "the rollup ties to the requests": """
-        SELECT CASE WHEN (SELECT coalesce(sum(cost_usd), 0) FROM rollup)
-            = (SELECT coalesce(sum(cost_usd), 0) FROM requests) THEN 0 ELSE 1 END""",
+        SELECT CASE WHEN (
+            SELECT coalesce(sum(cost_usd), 0) FROM rollup WHERE bucket::DATE NOT IN (
+                SELECT period_start::DATE FROM sealed WHERE kind = 'dropped')
+            ) = (SELECT coalesce(sum(cost_usd), 0) FROM requests) THEN 0 ELSE 1 END""",
 }
 
 

@@ -25,7 +25,6 @@ class Facts:
     """
 
     rollup: pl.DataFrame
-    sizes: pl.DataFrame
     today: Period
     before: Period
     plan: DayPlan | None
@@ -133,7 +132,7 @@ def _standing_ahead(facts: Facts, month: Period, days: int, whole: Decimal | Non
 
 
 def _outside(facts: Facts, outside: pl.DataFrame, declared: Sequence[Envelope]) -> Headline:
-    _, uncovered = variance.coverage(facts.sizes, declared)
+    _, uncovered = variance.coverage(attribution.within(facts.rollup, facts.today), declared)
     return Headline(
         label="Outside envelopes",
         value_usd=variance.outside_usd(outside) if declared else None,

@@ -27,9 +27,11 @@ from analytics.period import Period
 from analytics.plan import day_plan
 from collector.ingest import Summary, ingest
 from collector.sources import SourceError, discover
-from ledger import count_days, queries
+from ledger import count_days, queries, rows
+from ledger.derived import settle
 from ledger.figures import DataHealth, Finding, Incident, IncidentState
 from ledger.prices import book_date, book_version
+from ledger.retention import Drop, drop
 from ledger.store import Ledger
 from reports.daily import Daily
 from reports.registry import REPORTS
@@ -47,6 +49,7 @@ _TREND_DAYS = 30
 _HISTORY = timedelta(days=36)
 # What is asked for now takes a moment to answer; earlier than that is a replay.
 _REPLAY_FROM = timedelta(minutes=1)
+_DAY = timedelta(days=1)
 _LOCAL = frozenset({"stdout", "file"})
 
 
@@ -139,6 +142,25 @@ def record_configuration(config: Configuration, visit: Visit, now: datetime) -> 
 
 
 @dataclass(frozen=True, slots=True)
+class Tidied:
+    """What was put in order: calls made one that were booked twice, and what was dropped by age."""
+
+    united: int
+    dropped: Drop
+
+
+def tidy(config: Configuration, visit: Visit, now: datetime) -> Tidied:
+    """Make one row of calls whose records came days apart, add up the sums, drop rows past their time."""
+    keep_days = config.settings.ledger.keep_raw_days
+    with visit() as ledger:
+        united = rows.unite(ledger, parts.contracts(config.settings), now)
+        settle(ledger)
+        dropped = Drop() if keep_days is None else drop(ledger, keep_days, now)
+        record_job(ledger, "tidy", now, now)
+    return Tidied(united, dropped)
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """What a check found, changed and delivered, and the incidents open after it.
 
@@ -228,10 +250,12 @@ def worker_name() -> str:
 
 def _books(ledger: Ledger, config: Configuration, now: datetime) -> Books:
     settings = config.settings
+    covered = parts.covered_workflows(settings)
     return Books(
         rollup=queries.rollup(ledger, now - _HISTORY, now),
         timed=queries.rollup(ledger, now - _HISTORY, now, timed=True),
-        sizes=queries.sizes(ledger, now - timedelta(days=8), now),
+        sizes=queries.size_bins(ledger, quarter(now) - _DAY, quarter(now), covered, by_time=True),
+        prompts=queries.prompt_use(ledger, quarter(now) - 8 * _DAY, quarter(now)),
         now=now,
         zone=config.zone,
         envelopes=parts.envelopes(settings),
@@ -288,11 +312,11 @@ def daily_of(ledger: Ledger, config: Configuration, day: date, now: datetime) ->
     first = day - timedelta(days=_TREND_DAYS - 1)
     start = min(period.day(first, zone).start, period.month(day, zone).start, whole.end - _HISTORY)
     rollup = queries.rollup(ledger, start, today.end)
-    two_weeks = queries.sizes(ledger, today.start - timedelta(days=15), today.end)
-    sizes = two_weeks.filter(pl.col("ts") >= _naive(today.start))
+    two_weeks = queries.prompt_use(ledger, today.start - 15 * _DAY, today.end)
+    sizes = queries.size_bins(ledger, today.start, today.end, parts.covered_workflows(settings))
     plan = day_plan(parts.budgets(settings), day, zone)
     clock = None if until is None else f"{until.astimezone(zone):%H:%M}"
-    facts = Facts(rollup, sizes, today, before, plan, zone, clock)
+    facts = Facts(rollup, today, before, plan, zone, clock)
     factors = explain.factors(rollup, today, before)
     contributors = explain.contributors(rollup, today, before, two_weeks)
     versus = _day_before(day, clock)

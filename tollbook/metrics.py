@@ -11,11 +11,11 @@ from ledger import queries
 from ledger.store import Ledger
 
 _COUNTS = {
-    "tollbook_requests": ("Calls in the ledger.", "SELECT count(*) FROM requests"),
+    "tollbook_requests": ("Calls in the ledger.", "SELECT coalesce(sum(requests), 0) FROM rollup"),
     "tollbook_rejects": ("Records that could not be booked.", "SELECT count(*) FROM rejects"),
     "tollbook_unpriced_requests": (
         "Calls without a cost.",
-        "SELECT count(*) FROM requests WHERE cost_usd IS NULL",
+        "SELECT coalesce(sum(unpriced_requests), 0) FROM rollup",
     ),
     "tollbook_open_incidents": (
         "Incidents that are not resolved.",

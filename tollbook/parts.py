@@ -100,6 +100,11 @@ def envelopes(settings: Settings) -> tuple[Envelope, ...]:
     return tuple(_envelope(table) for table in settings.envelope)
 
 
+def covered_workflows(settings: Settings) -> list[str]:
+    """The workflows that have an envelope."""
+    return sorted({table.workflow for table in settings.envelope})
+
+
 def _envelope(table: EnvelopeTable) -> Envelope:
     return Envelope(
         workflow=table.workflow,

@@ -48,7 +48,7 @@ def retry(visit: Visit, intake: Intake, now: datetime) -> Retried:
     end is left to the next ingest.
     """
     with visit() as ledger:
-        found = ledger.rows(f"{_PLACES} ORDER BY source_file, source_offset")
+        found = ledger.rows(f"{_PLACES} WHERE length > 0 ORDER BY source_file, source_offset")
     return _retry(found, visit, intake, now)
 
 

@@ -35,6 +35,7 @@ _GRACE_S = 6 * 3600
 _CATCH_UP_DAYS = 7
 _REPORT_AGAIN = timedelta(minutes=1)
 _AT_LEAST_S = 1
+_TIDY_EVERY = timedelta(days=1)
 _TURN_S = 0.5
 
 
@@ -145,10 +146,20 @@ def report_job(shift: Shift) -> None:
         logs.get().info("reported", day=str(report.daily.day), path=str(report.path))
 
 
+def tidy_job(shift: Shift) -> None:
+    """Put the ledger in order, and drop rows past their time."""
+    tidied = jobs.tidy(shift.config, shift.visit, shift.clock())
+    if tidied.united or tidied.dropped.days:
+        logs.get().info(
+            "tidied", united=tidied.united, days=tidied.dropped.days, requests=tidied.dropped.requests
+        )
+
+
 JOBS: Mapping[str, Callable[[Shift], None]] = {
     "ingest": ingest_job,
     "check": check_job,
     "report": report_job,
+    "tidy": tidy_job,
 }
 
 
@@ -269,6 +280,7 @@ def _add_jobs(scheduler: BackgroundScheduler, shift: Shift) -> None:
         "ingest": _every(run_table.ingest_every),
         "check": _every(run_table.check_every),
         "report": report_trigger(shift.config),
+        "tidy": _every(_TIDY_EVERY),
     }
     at_once = datetime.now(UTC)
     for order, name in enumerate(JOBS):

@@ -150,7 +150,7 @@ def _factors(rows: pl.DataFrame, span: Period) -> list[str]:
 
 
 def _prompts(books: Books, case: _Case) -> list[str]:
-    own = books.sizes.filter(*_own(case))
+    own = books.prompts.filter(*_own(case))
     day = Period(books.end - timedelta(hours=24), books.end)
     return [_prompt(*change) for change in prompt_changes(own, day)]
 

@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 
 from analytics import variance
-from analytics.attribution import usd_sum
-from analytics.books import Books, sizes_within
+from analytics.attribution import usd_sum, within
+from analytics.books import Books
 from analytics.plan import Envelope
 from analytics.variance import Direction
 from ledger import units
@@ -32,27 +32,27 @@ def find(books: Books) -> list[Finding]:
     The side that costs most is in the summary, the others that were left in `why`; the excess is the
     envelope's money outside.
     """
-    sizes = sizes_within(books.sizes, books.last(_HOURS))
-    found = (_of_envelope(books, sizes, envelope) for envelope in books.envelopes)
+    bins = within(books.sizes, books.last(_HOURS))
+    found = (_of_envelope(books, bins, envelope) for envelope in books.envelopes)
     return [finding for finding in found if finding]
 
 
-def _of_envelope(books: Books, sizes: pl.DataFrame, envelope: Envelope) -> Finding | None:
-    sides = variance.envelopes(sizes, books.envelopes).filter(
+def _of_envelope(books: Books, bins: pl.DataFrame, envelope: Envelope) -> Finding | None:
+    sides = variance.envelopes(bins, books.envelopes).filter(
         pl.col("workflow") == envelope.workflow,
         pl.col("tenant").eq_missing(pl.lit(envelope.tenant, pl.String)),
     )
     left = sides.filter(pl.col("outside_share") > _OUTSIDE_SHARE, pl.col("variance_usd") >= books.floor_usd)
     if left.is_empty():
         return None
-    return _finding(books, sizes, envelope, variance.outside_usd(sides), left)
+    return _finding(books, bins, envelope, variance.outside_usd(sides), left)
 
 
 def _finding(
-    books: Books, sizes: pl.DataFrame, envelope: Envelope, outside: Decimal, left: pl.DataFrame
+    books: Books, bins: pl.DataFrame, envelope: Envelope, outside: Decimal, left: pl.DataFrame
 ) -> Finding:
     span = books.last(_HOURS)
-    spent = _spent(sizes, envelope)
+    spent = _spent(bins, envelope)
     worst, *others = left.sort("variance_usd", descending=True, maintain_order=True).iter_rows(named=True)
     limits = "it" if outside == worst["variance_usd"] else "all its limits"
     return Finding(
@@ -60,7 +60,7 @@ def _finding(
         scope=Scope(tenant=envelope.tenant, workflow=envelope.workflow),
         severity=Severity.TICKET,
         found_at=books.now,
-        since=variance.left_since(sizes, envelope, books.envelopes, _OUTSIDE_SHARE) or span.start,
+        since=variance.left_since(bins, envelope, books.envelopes, _OUTSIDE_SHARE) or span.start,
         window_start=span.start,
         window_end=span.end,
         observed_usd=spent,
@@ -75,9 +75,9 @@ def _finding(
     )
 
 
-def _spent(sizes: pl.DataFrame, envelope: Envelope) -> Decimal:
-    own = sizes.filter(pl.col("workflow") == envelope.workflow)
-    return usd_sum((own if envelope.tenant is None else own.filter(tenant=envelope.tenant))["cost_usd"])
+def _spent(bins: pl.DataFrame, envelope: Envelope) -> Decimal:
+    own = bins.filter(pl.col("side") == Direction.COST, pl.col("workflow") == envelope.workflow)
+    return usd_sum((own if envelope.tenant is None else own.filter(tenant=envelope.tenant))["usd"])
 
 
 def _why(side: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ _SCALE = Decimal("1e-12")
 
 def find(books: Books) -> list[Finding]:
     """Workflows whose new prompts of the last day have 25 % more input a request, dear enough to tell."""
-    told = (_told(books, change) for change in changes(books.sizes, books.last(_HOURS)))
+    told = (_told(books, change) for change in changes(books.prompts, books.last(_HOURS)))
     return [finding for finding in told if finding]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from ledger.frames import ROLLUP, SIZES
+from ledger.frames import PROMPT_USE, ROLLUP, SIZE_BINS
 
 Row = Mapping[str, Any]
 Builder = Callable[[Sequence[Row]], pl.DataFrame]
@@ -64,13 +64,46 @@ def _rollup_of(rows: Sequence[Row]) -> pl.DataFrame:
     return _frame(full, ROLLUP, _DEFAULTS)
 
 
+def _calls_of(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Calls in full; `cost_usd` alone goes to the input side."""
+    start = datetime(2026, 10, 1, 12, tzinfo=UTC)
+    usual = {"ts": start, "tenant": "acme", "workflow": "chat", "status": "ok", "prompt_version": "v1"}
+    nothing = {"input_tokens": 0, "output_tokens": 0, "cost_usd": "0"}
+    given = [{"input_usd": row.get("cost_usd", "0"), "output_usd": "0", **row} for row in rows]
+    return [{**usual, **nothing, **row} for row in given]
+
+
 def _sizes_of(rows: Sequence[Row]) -> pl.DataFrame:
-    """A SIZES frame; `cost_usd` alone goes to the input side."""
-    rows = [{"input_usd": row.get("cost_usd"), "output_usd": "0", **row} for row in rows]
-    defaults = {key: _DEFAULTS[key] for key in ("tenant", "workflow", "environment", "model", "status")}
-    return _frame(
-        rows, SIZES, {"ts": datetime(2026, 10, 1, 12, tzinfo=UTC), "prompt_version": "v1", **defaults}
-    )
+    """A SIZE_BINS frame with a bin for each side of each call that is known."""
+    bins = []
+    for call in _calls_of(rows):
+        told = {"bucket": call["ts"], "tenant": call["tenant"], "workflow": call["workflow"], "requests": 1}
+        sides = {side: call[f"{side}_tokens"] for side in ("input", "output")}
+        bins += [
+            {**told, "side": side, "tokens": size, "usd": call[f"{side}_usd"] or 0}
+            for side, size in sides.items()
+            if size is not None
+        ]
+        if call["cost_usd"] is not None:
+            bins.append({**told, "side": "cost", "tokens": None, "usd": call["cost_usd"]})
+    return _frame(bins, SIZE_BINS, {})
+
+
+def _prompts_of(rows: Sequence[Row]) -> pl.DataFrame:
+    """A PROMPT_USE frame with a row a call."""
+    names = ("ts", "tenant", "workflow", "status", "prompt_version")
+    used = []
+    for call in _calls_of(rows):
+        is_known = call["input_tokens"] is not None and call["cost_usd"] is not None
+        measured = {"measured_tokens": call["input_tokens"], "measured_usd": call["cost_usd"]}
+        used.append(
+            {
+                **{name: call[name] for name in names},
+                "requests": 1,
+                **({**measured, "measured_requests": 1} if is_known else {}),
+            }
+        )
+    return _frame(used, PROMPT_USE, {})
 
 
 @pytest.fixture(scope="session")
@@ -81,3 +114,8 @@ def rollup_frame() -> Builder:
 @pytest.fixture(scope="session")
 def sizes_frame() -> Builder:
     return _sizes_of
+
+
+@pytest.fixture(scope="session")
+def prompts_frame() -> Builder:
+    return _prompts_of

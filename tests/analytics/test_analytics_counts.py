@@ -14,7 +14,7 @@ from analytics.books import Books
 from analytics.counts import By, Step, over_time, step_of, summary, sure, total
 from analytics.detectors import count_drift
 from ledger import frames
-from ledger.frames import COUNT_DAYS, ROLLUP, SIZES
+from ledger.frames import COUNT_DAYS, PROMPT_USE, ROLLUP, SIZE_BINS
 
 NOW = datetime(2026, 10, 30, 15, tzinfo=UTC)
 TODAY = NOW.date()
@@ -49,10 +49,11 @@ def month(share: float = 1.0, calls: int = 20, length: int = 28) -> list[dict[st
 
 
 def found(*rows: dict[str, object], fall: float = 0.05) -> list:
-    empty = (frames.empty(ROLLUP), frames.empty(SIZES))
+    empty = (frames.empty(ROLLUP), frames.empty(SIZE_BINS))
     books = Books(
         rollup=empty[0],
         sizes=empty[1],
+        prompts=frames.empty(PROMPT_USE),
         now=NOW,
         zone=ZoneInfo("UTC"),
         counts=days(*rows),

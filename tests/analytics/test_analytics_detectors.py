@@ -14,11 +14,16 @@ END = datetime(2026, 10, 30, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def books(rollup_frame, sizes_frame):
+def books(rollup_frame, sizes_frame, prompts_frame):
     def build(rows: list[dict] = (), sizes: list[dict] = (), **more: object) -> Books:
         given = {"last_data": NOW, "floor_usd": Decimal(1), **more}
         return Books(
-            rollup=rollup_frame(rows), sizes=sizes_frame(sizes), now=NOW, zone=ZoneInfo("UTC"), **given
+            rollup=rollup_frame(rows),
+            sizes=sizes_frame(sizes),
+            prompts=prompts_frame(sizes),
+            now=NOW,
+            zone=ZoneInfo("UTC"),
+            **given,
         )
 
     return build
@@ -285,7 +290,12 @@ def test_findings_are_the_same_whatever_the_order_of_rows(books) -> None:
     rows = [*steady(), *({"bucket": ago(1), "workflow": name, "cost_usd": "10"} for name in "abc")]
     given = books(rows)
     turned = Books(
-        rollup=given.rollup.reverse(), sizes=given.sizes, now=NOW, zone=given.zone, floor_usd=given.floor_usd
+        rollup=given.rollup.reverse(),
+        sizes=given.sizes,
+        prompts=given.prompts,
+        now=NOW,
+        zone=given.zone,
+        floor_usd=given.floor_usd,
     )
     assert found("dollar_excess", given) == found("dollar_excess", turned)
 

@@ -149,28 +149,26 @@ def test_a_grown_prompt_names_the_part_that_grew(rollup_frame) -> None:
     assert reasons(rollup) == ["retrieved context 1,900 → 4,100 tokens a request"]
 
 
-def test_a_grown_prompt_names_its_new_version(rollup_frame, sizes_frame) -> None:
+def test_a_grown_prompt_names_its_new_version(rollup_frame, prompts_frame) -> None:
     rollup = rollup_frame(
         [
             before(requests=10, input_tokens=1000, seg_system=1000),
             today(requests=10, input_tokens=2000, seg_system=2000),
         ]
     )
-    sizes = sizes_frame([{"ts": BEFORE.start}, *[{"ts": TODAY.start, "prompt_version": "7f3a"}] * 3])
-    assert reasons(rollup, sizes_current=sizes) == [
-        "system prompt 100 → 200 tokens a request since version 7f3a"
-    ]
+    used = prompts_frame([{"ts": BEFORE.start}, *[{"ts": TODAY.start, "prompt_version": "7f3a"}] * 3])
+    assert reasons(rollup, used=used) == ["system prompt 100 → 200 tokens a request since version 7f3a"]
 
 
-def test_each_tenant_is_told_its_own_new_version(rollup_frame, sizes_frame) -> None:
+def test_each_tenant_is_told_its_own_new_version(rollup_frame, prompts_frame) -> None:
     grown = {"requests": 10, "input_tokens": 2000, "seg_system": 2000}
     small = {"requests": 10, "input_tokens": 1000, "seg_system": 1000}
     rollup = rollup_frame(
         [side for name in "ab" for side in (before(tenant=name, **small), today(tenant=name, **grown))]
     )
     uses = [{"ts": TODAY.start, "tenant": name, "prompt_version": f"of-{name}"} for name in "ab"] * 3
-    sizes = sizes_frame([{"ts": BEFORE.start}, *uses])
-    assert [reason.split()[-1] for reason in reasons(rollup, sizes_current=sizes)] == ["of-a", "of-b"]
+    used = prompts_frame([{"ts": BEFORE.start}, *uses])
+    assert [reason.split()[-1] for reason in reasons(rollup, used=used)] == ["of-a", "of-b"]
 
 
 def test_more_traffic_says_how_many_times(rollup_frame) -> None:
@@ -334,24 +332,24 @@ def test_a_day_without_rows_is_said() -> None:
     assert line == "Fri 2 Oct 2026: no request is in the books."
 
 
-def test_a_new_version_is_told_once_it_has_three_calls(sizes_frame) -> None:
+def test_a_new_version_is_told_once_it_has_three_calls(prompts_frame) -> None:
     old = {"ts": BEFORE.start}
     new = {"ts": TODAY.start + timedelta(hours=3), "prompt_version": "v2"}
-    assert explain.prompt_changes(sizes_frame([old, new, new, new]), TODAY) == [("chat", "v2", new["ts"])]
-    assert explain.prompt_changes(sizes_frame([old, new, new]), TODAY) == []
+    assert explain.prompt_changes(prompts_frame([old, new, new, new]), TODAY) == [("chat", "v2", new["ts"])]
+    assert explain.prompt_changes(prompts_frame([old, new, new]), TODAY) == []
 
 
-def test_a_version_of_the_week_before_is_not_new(sizes_frame) -> None:
+def test_a_version_of_the_week_before_is_not_new(prompts_frame) -> None:
     seen = {"ts": TODAY.start - timedelta(days=6), "prompt_version": "v2"}
     again = {"ts": TODAY.start, "prompt_version": "v2"}
-    assert explain.prompt_changes(sizes_frame([seen, again, again, again]), TODAY) == []
+    assert explain.prompt_changes(prompts_frame([seen, again, again, again]), TODAY) == []
 
 
-def test_the_first_versions_of_a_workflow_are_no_change(sizes_frame) -> None:
+def test_the_first_versions_of_a_workflow_are_no_change(prompts_frame) -> None:
     first = {"ts": TODAY.start, "workflow": "brand-new"}
-    assert explain.prompt_changes(sizes_frame([first, first, first]), TODAY) == []
+    assert explain.prompt_changes(prompts_frame([first, first, first]), TODAY) == []
 
 
-def test_prompts_that_differ_with_every_call_are_no_change(sizes_frame) -> None:
+def test_prompts_that_differ_with_every_call_are_no_change(prompts_frame) -> None:
     each = [{"ts": TODAY.start + timedelta(minutes=n), "prompt_version": f"p{n}"} for n in range(90)]
-    assert explain.prompt_changes(sizes_frame([{"ts": BEFORE.start}, *each]), TODAY) == []
+    assert explain.prompt_changes(prompts_frame([{"ts": BEFORE.start}, *each]), TODAY) == []

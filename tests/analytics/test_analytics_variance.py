@@ -51,8 +51,8 @@ def test_more_outside_than_five_per_cent_by_chance_is_over(sizes_frame) -> None:
     assert variance.envelopes(over, [CHAT])["state"].item() == "over"
 
 
-def test_failed_requests_and_unknown_sizes_are_left_out(sizes_frame) -> None:
-    sizes = sizes_frame([request(400, 0, "1", status="error"), request(None, None, "0"), request(50, 0, "0")])
+def test_requests_of_unknown_size_are_left_out(sizes_frame) -> None:
+    sizes = sizes_frame([request(None, None, "0"), request(50, 0, "0")])
     row = variance.envelopes(sizes, [CHAT]).row(0, named=True)
     assert (row["requests"], row["outside_requests"], row["state"]) == (1, 0, "within")
 
@@ -76,12 +76,12 @@ def test_a_tenants_own_envelope_goes_before_the_workflows(sizes_frame) -> None:
     assert frame["outside_requests"].to_list() == [0, 0]
 
 
-def test_coverage_parts_all_money(sizes_frame) -> None:
-    sizes = sizes_frame(
-        [request(1, 1, "2"), request(1, 1, "3", workflow="other"), request(1, 1, "4", workflow=None)]
+def test_coverage_parts_all_money(rollup_frame) -> None:
+    rollup = rollup_frame(
+        [{"cost_usd": "2"}, {"cost_usd": "3", "workflow": "other"}, {"cost_usd": "4", "workflow": None}]
     )
-    assert variance.coverage(sizes, [CHAT]) == (2, 7)
-    assert variance.coverage(sizes, []) == (0, 9)
+    assert variance.coverage(rollup, [CHAT]) == (2, 7)
+    assert variance.coverage(rollup, []) == (0, 9)
 
 
 def test_money_outside_is_not_counted_twice_for_size_and_cost(sizes_frame) -> None:

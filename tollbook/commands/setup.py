@@ -1,4 +1,4 @@
-"""`tollbook init` writes a configuration; `tollbook doctor` says whether it and the books are sound."""
+"""Commands around the books: write a configuration, examine it and the ledger, put the ledger in order."""
 
 from __future__ import annotations
 
@@ -42,3 +42,21 @@ def doctor(desk: Desk) -> None:
     )
     if any(point.verdict is Verdict.FAIL for point in points):
         raise typer.Exit(FOUND)
+
+
+@at_desk
+def tidy(desk: Desk) -> None:
+    """Put the ledger in order: one row a call, sums added up, rows past `keep_raw_days` dropped."""
+    from tollbook.jobs import tidy
+
+    desk.need_ledger()
+    tidied = tidy(desk.config, desk.visit, desk.now)
+    days = f"{tidied.dropped.days:,} day{'' if tidied.dropped.days == 1 else 's'}"
+    kept = desk.config.settings.ledger.keep_raw_days
+    dropped = "all rows are kept" if kept is None else f"{tidied.dropped.requests:,} rows of {days} dropped"
+    desk.say(
+        f"{tidied.united:,} calls united that were booked twice; {dropped}",
+        united=tidied.united,
+        dropped_days=tidied.dropped.days,
+        dropped_requests=tidied.dropped.requests,
+    )
