@@ -50,7 +50,7 @@ def envelopes(bins: pl.DataFrame, declared: Sequence[Envelope]) -> pl.DataFrame:
     `bins` are SIZE_BINS: only answered requests of known size count, each for its most specific envelope. A
     request is outside above the p95 (cost: above the maximum), told to within 2 % of it. `variance_tokens` is
     the observed sum less n × the expected p50, NULL without a p50: the variance of the whole workflow.
-    `variance_usd` is the money outside: of each request above its p95, the part of that side's money above it.
+    `variance_usd` is the money outside: of each request above its p95, the part of its money above it.
     Input and output are `over` when more requests are outside than the 5 % a p95 allows, by two standard
     deviations of such a count; cost when any is.
     """

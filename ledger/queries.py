@@ -43,7 +43,7 @@ def size_bins(
             sum(tokens)::BIGINT AS tokens, sum(usd)::DECIMAL(38, 12) AS usd
         FROM size_bins
         WHERE bucket >= ? AND bucket < ? AND list_contains(?, workflow)
-        GROUP BY ALL, bin ORDER BY ALL
+        GROUP BY {"bucket, " if by_time else ""}tenant, workflow, side, bin ORDER BY ALL
         """,
         [*given, _naive(start), _naive(end), list(workflows)],
     )

@@ -69,7 +69,7 @@ def dropped_days(ledger: Ledger) -> pl.Series:
 
 
 def refused(records: pl.DataFrame, days: pl.Series) -> pl.DataFrame:
-    """The records of dropped days as rows of `rejects`, without the place of their text: they stay out."""
+    """The records of dropped days as rows of `rejects`; without the place of their text they stay out."""
     late = records.filter(pl.col("ts").dt.date().is_in(days.to_list()))
     return late.select(
         "record_digest",

@@ -1,0 +1,61 @@
+"""The questions of reports and checks, answered from sums by quarter of an hour."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from ledger import queries, store
+from ledger.posting import post
+
+NOW = datetime(2026, 10, 6, tzinfo=UTC)
+START = datetime(2026, 10, 5, 12, tzinfo=UTC)
+
+
+def at(minutes: int) -> datetime:
+    return START.replace(tzinfo=None) + timedelta(minutes=minutes)
+
+
+@pytest.fixture
+def ledger(ledger_path, records, batch):
+    frame = records(
+        {"id": "a", "ts": at(1), "input_tokens": 100, "output_tokens": 5, "prompt_version": "v1"},
+        {"id": "b", "ts": at(20), "input_tokens": 100, "output_tokens": 5, "prompt_version": "v1"},
+        {"id": "c", "ts": at(70), "input_tokens": None, "output_tokens": None, "prompt_version": "v2"},
+        {"id": "d", "ts": at(2), "status": "error", "input_tokens": 900, "output_tokens": 0},
+        {"id": "e", "ts": at(3), "ts_estimated": True, "input_tokens": 900, "output_tokens": 0},
+        {"id": "f", "ts": at(4), "workflow": "other", "input_tokens": 7, "output_tokens": 0},
+    )
+    with store.open(ledger_path) as ledger:
+        post(ledger, batch(frame), [], NOW)
+        yield ledger
+
+
+def test_sizes_are_of_answered_calls_with_a_time_and_a_size_of_their_own(ledger):
+    bins = queries.size_bins(ledger, START, START + timedelta(hours=2), ["support"])
+    found = bins.filter(side="input").select("bucket", "requests", "tokens", "usd").rows()
+    # Two of 100 tokens at $0.40 a million.
+    assert found == [(at(0), 2, 200, Decimal("0.00008"))]
+
+
+def test_sizes_by_time_stand_at_their_quarter_of_an_hour(ledger):
+    bins = queries.size_bins(ledger, START, START + timedelta(hours=2), ["support"], by_time=True)
+    assert bins.filter(side="output")["bucket"].to_list() == [at(0), at(15)]
+
+
+def test_prompts_are_told_by_the_hour_with_what_was_measured(ledger):
+    used = queries.prompt_use(ledger, START, START + timedelta(hours=2)).filter(
+        status="ok", workflow="support"
+    )
+    assert used.drop("tenant", "workflow", "status", "measured_usd").rows() == [
+        (at(1), "v1", 2, 2, 200),
+        (at(70), "v2", 1, 0, 0),
+    ]
+
+
+def test_the_newest_call_is_told_to_the_second(ledger):
+    assert queries.last_data(ledger, NOW) == START + timedelta(minutes=70)
+    assert queries.last_data(ledger, START + timedelta(minutes=30)) == START + timedelta(minutes=20)
+    assert queries.last_data(ledger, START) is None
