@@ -65,6 +65,9 @@ DERIVED: Mapping[str, Derived] = {
     ),
 }
 
+# Quarters of an hour that are added up together: two busy days of a large ledger fit in memory.
+_AT_ONCE = 200
+
 
 @cache
 def query(name: str, source: str = "requests") -> str:
@@ -97,26 +100,37 @@ def unsettle(ledger: Ledger, ts: pl.Series) -> None:
 
 
 def settle(ledger: Ledger) -> None:
-    """Add up the rows of each group into one, a day at a time, and drop those without a call."""
-    for (day,) in ledger.rows("SELECT DISTINCT bucket::DATE FROM unsettled ORDER BY 1"):
+    """Add up the rows of each group into one, some days' at a time, and drop those without a call."""
+    buckets = ledger.frame("SELECT DISTINCT bucket FROM unsettled ORDER BY 1")["bucket"].to_list()
+    for first in range(0, len(buckets), _AT_ONCE):
+        some = buckets[first : first + _AT_ONCE]
+        ends = (f"TIMESTAMP '{some[0]}'", f"TIMESTAMP '{some[-1]}'")
         with ledger.transaction():
             for name, table in DERIVED.items():
-                _settle(ledger, name, table, f"bucket::DATE = DATE '{day}'")
-            ledger.execute(f"DELETE FROM unsettled WHERE bucket::DATE = DATE '{day}'")
+                _settle(ledger, name, table, ends)
+            ledger.execute(f"DELETE FROM unsettled WHERE bucket BETWEEN {ends[0]} AND {ends[1]}")
 
 
-def _settle(ledger: Ledger, name: str, table: Derived, of_day: str) -> None:
-    time = table.keys[0]
-    times = f"SELECT {table.time} FROM unsettled WHERE {of_day}"
+def _settle(ledger: Ledger, name: str, table: Derived, ends: tuple[str, str]) -> None:
+    keys = ", ".join(table.keys)
     # The two ends are for the zone maps: without them all times are read.
-    low, high = ledger.rows(f"SELECT min({table.time}), max({table.time}) FROM unsettled WHERE {of_day}")[0]
-    touched = f"{time} BETWEEN '{low}' AND '{high}' AND {time} IN ({times})"
+    low, high = (table.time.replace("bucket", end) for end in ends)
+    touched = (
+        f"{table.keys[0]} BETWEEN {low} AND {high} AND {table.keys[0]} IN "
+        f"(SELECT {table.time} FROM unsettled WHERE bucket BETWEEN {ends[0]} AND {ends[1]})"
+    )
+    apart = (
+        f"SELECT 1 FROM {name} WHERE {touched} GROUP BY {keys} "
+        f"HAVING count(*) > 1 OR sum({table.count}) = 0 LIMIT 1"
+    )
+    if not ledger.rows(apart):
+        return
     ledger.execute(
         f"CREATE OR REPLACE TEMP TABLE settled AS SELECT {_added_up(table)} FROM {name} "
-        f"WHERE {touched} GROUP BY {', '.join(table.keys)} HAVING sum({table.count}) <> 0"
+        f"WHERE {touched} GROUP BY {keys} HAVING sum({table.count}) <> 0"
     )
     ledger.execute(f"DELETE FROM {name} WHERE {touched}")
-    ledger.execute(f"INSERT INTO {name} BY NAME SELECT * FROM settled ORDER BY {time}")
+    ledger.execute(f"INSERT INTO {name} BY NAME SELECT * FROM settled ORDER BY {table.keys[0]}")
 
 
 def _parts(table: Derived) -> tuple[str, str]:
