@@ -10,7 +10,7 @@ from analytics.books import Books
 from analytics.detectors import DETECTORS
 from analytics.plan import Envelope
 from ledger.figures import ControlKind, Scope
-from ledger.frames import ROLLUP, SIZES
+from ledger.frames import PROMPT_USE, ROLLUP, SIZE_BINS
 
 
 @pytest.mark.parametrize(
@@ -40,12 +40,17 @@ def test_each_rule_has_its_control(finding, rule, scope, kind):
     ],
 )
 def test_the_side_of_an_envelope_that_was_left_decides_its_control(noon, envelope, kind):
-    call = {"workflow": "chat", "status": "ok", "input_tokens": 400, "output_tokens": 400}
-    money = {"cost_usd": Decimal(4), "input_usd": Decimal(2), "output_usd": Decimal(2)}
-    moment = {"ts": (noon - timedelta(hours=1)).replace(tzinfo=None)}
+    # Five calls of 400 tokens and $2 on both sides.
+    told = {"bucket": (noon - timedelta(hours=1)).replace(tzinfo=None), "workflow": "chat", "requests": 5}
+    sides = [
+        {"side": "input", "tokens": 2000, "usd": Decimal(10)},
+        {"side": "output", "tokens": 2000, "usd": Decimal(10)},
+        {"side": "cost", "usd": Decimal(20)},
+    ]
     books = Books(
         rollup=pl.DataFrame(schema=ROLLUP),
-        sizes=pl.DataFrame([call | money | moment] * 5, schema=SIZES),
+        sizes=pl.DataFrame([told | side for side in sides], schema=SIZE_BINS),
+        prompts=pl.DataFrame(schema=PROMPT_USE),
         now=noon,
         zone=ZoneInfo("UTC"),
         envelopes=(envelope,),
