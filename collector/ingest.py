@@ -11,12 +11,13 @@ from pathlib import Path
 
 import polars as pl
 
-from collector import sources
+from collector import fast, sources
 from collector.batches import batch_of
 from collector.cutting import Cutting, Numbered, left_to_read
 from collector.readers import results
 from collector.sources import STDIN, Record
 from collector.work import Intake, Job, Part, Stretch, batches, read, reading_of
+from ledger import token_cache, trust
 from ledger.derived import settle
 from ledger.posting import Batch, Outcome, SourcePosition, positions, post, post_all
 from ledger.store import Ledger
@@ -78,7 +79,8 @@ def ingest(
     """
     started = time.perf_counter()
     with visit() as ledger:
-        job, known = Job(intake, now, ledger.key), positions(ledger)
+        known = positions(ledger)
+        job = _job(ledger, intake, now, left_to_read(paths, known))
     run = _Run(job, visit, progress, undisturbed, [FileSummary(path) for path in paths])
     cutting = Cutting(known, intake.format, run.settle)
     try:
@@ -90,7 +92,14 @@ def ingest(
     if any(file.outcome.read for file in run.files):
         with visit() as ledger:
             settle(ledger)
+            token_cache.prune(ledger)
     return Summary(tuple(run.files), time.perf_counter() - started, _formats(run.files))
+
+
+def _job(ledger: Ledger, intake: Intake, now: datetime, bytes_left: int) -> Job:
+    """What all is read with; remembered counts only where there is enough to read to be worth loading them."""
+    counts = token_cache.load(ledger) if bytes_left >= POOLED_FROM else {}
+    return Job(intake, now, ledger.key, counts, trust.reason_against(ledger, fast.name()))
 
 
 def _formats(files: Iterable[FileSummary]) -> dict[str, int]:

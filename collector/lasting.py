@@ -20,9 +20,11 @@ _MOST: Final = 1_000_000
 
 @dataclass(slots=True)
 class _State:
-    """Tokens by keyed digest; without a key nothing is remembered."""
+    """Tokens by keyed digest; without a key nothing is remembered. What the ledger gave is not written to:
+    forked processes share it."""
 
     key: bytes | None = None
+    given: Mapping[bytes, int] = field(default_factory=dict)
     known: dict[bytes, int] = field(default_factory=dict)
     learned: dict[bytes, int] = field(default_factory=dict)
 
@@ -31,8 +33,13 @@ _state = _State()
 
 
 def begin(key: bytes | None, known: Mapping[bytes, int]) -> None:
-    """Start from the ledger's key and what its `token_cache` holds; forgets what was known before."""
-    _state.key, _state.known, _state.learned = key, dict(known), {}
+    """Start from the ledger's key and what its `token_cache` holds; forgets what was known before.
+
+    A process that begins every piece of its work with the same forgets nothing.
+    """
+    if _state.key == key and _state.given is known:
+        return
+    _state.key, _state.given, _state.known, _state.learned = key, known, {}, {}
     _keyed.cache_clear()
 
 
@@ -53,7 +60,7 @@ def digest(encoding: str, text: str) -> bytes | None:
 
 def recall(digest: bytes) -> int | None:
     """The remembered tokens of a text."""
-    tokens = _state.known.get(digest)
+    tokens = _state.known.get(digest) or _state.given.get(digest)
     if tokens is not None:
         _state.learned[digest] = tokens
     return tokens

@@ -22,7 +22,7 @@ def results(tasks: Iterable[Task], job: Job, processes: int) -> Generator[tuple[
         return
     if is_fork_safe():
         # What is loaded before the processes are forked is there in each of them.
-        tokenizers.measure(tokenizers.O200K, "")
+        tokenizers.warm()
     yield from _pooled(tasks, job, processes)
 
 
@@ -33,9 +33,15 @@ def _read(job: Job, task: Task) -> Iterator[Answer]:
             yield place, part
 
 
+def _read_much(job: Job, task: Task) -> Iterator[Answer]:
+    """The same in a process of its own, which has much to count."""
+    tokenizers.warm()
+    yield from _read(job, task)
+
+
 def _pooled(tasks: Iterable[Task], job: Job, processes: int) -> Iterator[tuple[Numbered, Part]]:
     through = 0
-    for task, answer in in_order(tasks, partial(_read, job), processes):
+    for task, answer in in_order(tasks, partial(_read_much, job), processes):
         if isinstance(answer, Lost):
             yield from _one_by_one(task[through:], job, answer)
             through = 0

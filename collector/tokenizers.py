@@ -96,12 +96,17 @@ def counts(encoding: str) -> Counts:
     return memory.counts(encoding)
 
 
-def begin(key: bytes | None, known: Mapping[bytes, int] | None = None) -> None:
+def begin(
+    key: bytes | None, known: Mapping[bytes, int] | None = None, against_fast: str | None = None
+) -> None:
     """Make ready to read logs for the ledger of this key, with its remembered counts (`token_cache.load`).
 
-    Without a key nothing is remembered past this process.
+    Without a key nothing is remembered past this process. To begin again with the very same is nothing.
+    `against_fast` is a reason to leave the fast counter alone.
     """
-    lasting.begin(key, known or {})
+    lasting.begin(key, {} if known is None else known)
+    if against_fast is not None and fast.doubt() is None:
+        distrust(against_fast)
 
 
 def learned() -> dict[bytes, int]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from collector import sources
+from collector import sources, tokenizers
 from collector.attribution import DEFAULT_RULES, Rules
 from collector.batches import batch_of
 from collector.contents import AUTO, read_contents, where_to_start
@@ -19,6 +19,7 @@ from collector.segments import SegmentRules
 from collector.sources import STDIN, FileId, Record, SourceError
 from ledger.posting import Batch, SourcePosition
 from ledger.prices import Contract
+from ledger.token_cache import Counts
 
 PART_RECORDS = 20_000
 PART_BYTES = 32 * 1024 * 1024
@@ -41,11 +42,16 @@ class Intake:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What every unit of a run is read with. Picklable; the key in it is the ledger's secret."""
+    """What every unit of a run is read with. Picklable; the key in it is the ledger's secret.
+
+    `counts` are those the ledger remembers, `doubt` is why it does not want the fast counter used.
+    """
 
     intake: Intake
     now: datetime
     key: bytes
+    counts: Counts = field(default_factory=dict)
+    doubt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,7 @@ def read(unit: Unit, job: Job, handle: IO[bytes] | None = None) -> Iterator[Part
 
     An open `handle` of a stretch's file is read in place of what stands at its path.
     """
+    tokenizers.begin(job.key, job.counts, job.doubt)
     try:
         if isinstance(unit, Source):
             yield from _read_source(unit, job)
