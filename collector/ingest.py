@@ -97,7 +97,7 @@ def ingest(
 
 
 def _job(ledger: Ledger, intake: Intake, now: datetime, bytes_left: int) -> Job:
-    """What all is read with; remembered counts only where there is enough to read to be worth loading them."""
+    """What all is read with; remembered counts only where there is enough to read to be worth their load."""
     counts = token_cache.load(ledger) if bytes_left >= POOLED_FROM else {}
     return Job(intake, now, ledger.key, counts, trust.reason_against(ledger, fast.name()))
 
