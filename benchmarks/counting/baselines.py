@@ -17,7 +17,7 @@ from benchmarks.counting.corpus import Item
 from collector.tokenizers import count_text, tokenizer_for
 from ledger.types import Api
 
-LITELLM = "litellm==1.109.1"
+LITELLM = "litellm==1.106.2"
 HERE = Path(__file__).resolve().parent
 CACHE = HERE / ".cache"
 _VOCABULARIES = "https://openaipublic.blob.core.windows.net/encodings"
@@ -51,7 +51,11 @@ def litellm(found: Sequence[Item], corpus: Path) -> Mapping[str, int] | None:
             return None
         asked = "".join(json.dumps(line) + "\n" for line in _asked(found, corpus))
         # It ships one vocabulary and would fetch the other: give it ours.
-        environment = {**os.environ, "CUSTOM_TIKTOKEN_CACHE_DIR": str(_vocabularies())}
+        environment = {
+            **os.environ,
+            "CUSTOM_TIKTOKEN_CACHE_DIR": str(_vocabularies()),
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        }
         command = [str(python), str(HERE / "litellm_counts.py")]
         done = subprocess.run(
             command, input=asked, env=environment, capture_output=True, text=True, check=True
