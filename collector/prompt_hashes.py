@@ -42,7 +42,9 @@ def _message(message: Message) -> bytes:
 def _tool(tool: Tool) -> bytes:
     known = tool.memo.get(_DIGEST)
     if not isinstance(known, bytes):
-        known = tool.memo[_DIGEST] = _digest((tool.name, tool.description, tool.schema, tool.hosted))
+        known = tool.memo[_DIGEST] = _digest(
+            (tool.name, tool.description, tool.schema, tool.hosted, tool.custom, tool.grammar)
+        )
     return known
 
 

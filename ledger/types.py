@@ -118,14 +118,17 @@ class Tool:
     """One tool offered to the model.
 
     `schema` is the parsed JSON Schema of its arguments, key order as logged. `hosted` marks tools the
-    provider runs itself (web search, code interpreter, MCP): their definition is not visible. `memo` is
-    that of Message.
+    provider runs itself (web search, code interpreter, MCP): their definition is not visible. A tool that
+    takes free text in place of arguments is `custom`, `grammar` is what its text must follow. `memo` is that
+    of Message.
     """
 
     name: str
     description: str = ""
     schema: Mapping[str, object] = field(default_factory=dict)
     hosted: bool = False
+    custom: bool = False
+    grammar: str = ""
     memo: dict[object, object] = field(init=False, default_factory=dict, compare=False, repr=False)
 
 

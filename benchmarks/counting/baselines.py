@@ -75,8 +75,10 @@ def _environment() -> Path | None:
     if not (folder / "ready").exists():
         print(f"installing {LITELLM} into an environment of its own", file=sys.stderr)
         venv.create(folder, with_pip=True, clear=True)
-        done = subprocess.run([str(python), "-m", "pip", "-q", "install", LITELLM], check=False)
+        command = [str(python), "-m", "pip", "-q", "install", LITELLM]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
+            print(f"it cannot be installed: {done.stderr[-300:]}", file=sys.stderr)
             return None
         (folder / "ready").touch()
     return python

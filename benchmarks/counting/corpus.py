@@ -12,7 +12,7 @@ from pathlib import Path
 
 from collector.counting import FAMILIES, count
 from collector.formats import FORMATS
-from collector.tokenizers import tokenizer_for
+from collector.tokenizers import CL100K, O200K, tokenizer_for
 from ledger.types import Api, Category, Count, CountMethod, Prompt, Request, Usage
 
 OPENAI = (Api.OPENAI_CHAT, Api.OPENAI_RESPONSES, Api.OPENAI_EMBEDDINGS, Api.OPENAI_COMPLETIONS)
@@ -73,8 +73,13 @@ def is_mock(request: Request, billed: int) -> bool:
 
 def is_comparable(request: Request) -> bool:
     """Whether we count this API; OpenAI's own only where the model is OpenAI's."""
-    own = request.api not in OPENAI or tokenizer_for(request.model).exact
-    return request.api in FAMILIES and own
+    return request.api in FAMILIES and (request.api not in OPENAI or is_own(request.model))
+
+
+def is_own(model: str | None) -> bool:
+    """Whether a model is counted in one of OpenAI's vocabularies, and they are its own."""
+    tokenizer = tokenizer_for(model)
+    return tokenizer.exact and tokenizer.encoding in (O200K, CL100K)
 
 
 def rows(corpus: Path) -> Iterator[tuple[str, Request]]:

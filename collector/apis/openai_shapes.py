@@ -90,7 +90,17 @@ def tool(definition: Json) -> Tool:
     if kind not in ("function", "custom"):
         return Tool(name=text_or_none(definition.get("server_label")) or kind, hosted=True)
     nested = definition.get(kind)
-    return function_tool(nested if isinstance(nested, dict) else definition)
+    found = nested if isinstance(nested, dict) else definition
+    return _custom_tool(found) if kind == "custom" else function_tool(found)
+
+
+def _custom_tool(found: Json) -> Tool:
+    """Read a tool that takes free text; chat nests its grammar, Responses does not."""
+    form = mapping(found.get("format"))
+    grammar = text(mapping(form.get("grammar")).get("definition")) or text(form.get("definition"))
+    return Tool(
+        name=text(found.get("name")), description=text(found.get("description")), custom=True, grammar=grammar
+    )
 
 
 def tools(body: Json) -> tuple[Tool, ...]:

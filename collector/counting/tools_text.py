@@ -170,6 +170,12 @@ def _render(name: str, description: str, schema_json: str) -> Rendered:
     return Rendered(f"{notes}type {name} = (_: {argument}) => any;\n\n", whole, renderer.sure and not odd)
 
 
+def _free(tool: Tool) -> Rendered:
+    """Write a tool that takes free text, with its grammar as notes: how it is shown is not known."""
+    notes = _comment(tool.description) + _comment(tool.grammar)
+    return Rendered(f"{notes}type {tool.name} = (FREEFORM) => any;\n\n", sure=False)
+
+
 def render(tool: Tool) -> Rendered:
     """Write one tool; remembered with it, since every call of a workflow sends the same tools."""
     known = tool.memo.get(_RENDERED)
@@ -179,6 +185,8 @@ def render(tool: Tool) -> Rendered:
 
 
 def _rendered(tool: Tool) -> Rendered:
+    if tool.custom:
+        return _free(tool)
     try:
         return _render(tool.name, tool.description, compact(tool.schema))
     except RecursionError:

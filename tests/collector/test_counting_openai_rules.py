@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from collector.apis import openai_responses
+from collector.apis import openai_responses, openai_shapes
 from collector.counting import count
 from collector.counting.tools_text import render
 from collector.tokenizers import CL100K, O200K, count_text
@@ -203,3 +203,15 @@ def test_a_model_that_comes_out_later_is_calibrated_until_its_bills_are_known() 
 def test_a_doubtful_form_makes_even_a_confirmed_category_an_estimate() -> None:
     oddly = replace(LIGHT, description="\nSwitch it.")
     assert counted(Prompt((ASKS,), tools=(oddly,))).method is CountMethod.CALIBRATED
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_a_tool_of_free_text_is_counted_with_its_grammar_as_an_estimate(nested: bool) -> None:
+    grammar = {"syntax": "lark", "definition": "start: NUMBER\n%import common.NUMBER"}
+    form = {"type": "grammar", "grammar": grammar} if nested else {"type": "grammar", **grammar}
+    body = {"name": "sum", "description": "Add.", "format": form}
+    listed = {"type": "custom", "custom": body} if nested else {"type": "custom", **body}
+    (tool,) = openai_shapes.tools({"tools": [listed]})
+    text = "// Add.\n// start: NUMBER\n// %import common.NUMBER\ntype sum = (FREEFORM) => any;\n\n"
+    assert render(tool).text == text
+    assert counted(Prompt((ASKS,), tools=(tool,))).method is CountMethod.CALIBRATED
