@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 
 from benchmarks.figures import Figure, at_most, fail, report
-from collector import counter, pretokens
+from collector import counter, pretokens, tokenizers
 from collector.vocabularies import CL100K, O200K, reference
 
 LIMIT_S = 60
@@ -113,6 +113,7 @@ def figure(encoding: str, case: str, megabytes: float) -> Figure:
 
 def warm_up(encodings: list[str]) -> None:
     """Load the vocabularies and Unicode's classes, which a process pays once."""
+    tokenizers.warm(encodings)
     for encoding in encodings:
         counter.count(encoding, "\n" * 4 * pretokens.WINDOW + "🙂" * 4 * pretokens.WINDOW)
 

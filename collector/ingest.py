@@ -46,11 +46,12 @@ class FileSummary:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What an ingest did; the totals are those of its files."""
+    """What an ingest did; totals are those of its files. `doubts` say what was found of the fast counter."""
 
     files: tuple[FileSummary, ...]
     seconds: float
     formats: Mapping[str, int] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
 
     def total(self, name: str) -> int:
         """The sum of an Outcome's field over all files."""
@@ -93,7 +94,7 @@ def ingest(
         with visit() as ledger:
             settle(ledger)
             token_cache.prune(ledger)
-    return Summary(tuple(run.files), time.perf_counter() - started, _formats(run.files))
+    return Summary(tuple(run.files), time.perf_counter() - started, _formats(run.files), tuple(run.doubts))
 
 
 def _job(ledger: Ledger, intake: Intake, now: datetime, bytes_left: int) -> Job:
@@ -127,6 +128,7 @@ class _Run:
     progress: Callable[[int], None]
     undisturbed: Callable[[], AbstractContextManager[None]]
     files: list[FileSummary]
+    doubts: set[str] = field(default_factory=set)
 
     def settle(self, number: int, part: Part) -> None:
         """A source needs no reading, or cannot be read."""
@@ -145,6 +147,7 @@ class _Run:
             return [Outcome() for _ in pieces]
         with self.visit() as ledger, self.undisturbed():
             outcomes = iter(post_all(ledger, batches, self.job.intake.contracts, self.job.now))
+        self.doubts.update(batch.doubt for batch in batches if batch.doubt not in {None, self.job.doubt})
         for piece in pieces:
             _quarantine(piece.part.refused, self.job.intake.quarantine)
         return [next(outcomes) if piece.part.batch is not None else Outcome() for piece in pieces]

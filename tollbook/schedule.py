@@ -112,6 +112,8 @@ def ingest_job(shift: Shift) -> None:
     summary = jobs.ingest_sources(shift.config, shift.visit, shift.clock(), shift.go_on)
     for problem in summary.problems:
         logs.get().warning("source not read", problem=problem)
+    for doubt in summary.doubts:
+        logs.get().warning("fast counter switched off", doubt=doubt)
     if summary.total("read"):
         logs.get().info(
             "ingested",

@@ -12,7 +12,7 @@ import pytest
 from collector import fast, tokenizers
 from collector import ingest as intake
 from collector.ingest import Intake, ingest
-from collector.vocabularies import reference
+from collector.vocabularies import reference, vocabulary_file
 from ledger import store, token_cache, trust
 
 NOW = datetime(2026, 11, 22, 18, 30, tzinfo=UTC)
@@ -84,3 +84,22 @@ def test_a_counter_known_to_be_wrong_is_not_used_again(log: Path, tmp_path: Path
     read_in(log, tmp_path / "books.duckdb")
     assert not fast.load(tokenizers.O200K)
     assert (tokenizers.doubt() or "").startswith(name)
+
+
+def test_a_counter_found_wrong_is_told_and_leaves_no_wrong_count(log: Path, tmp_path: Path) -> None:
+    fastokens = pytest.importorskip("fastokens")
+    right = read_in(log, tmp_path / "right.duckdb")
+    tokenizers.forget()
+    wrong = fastokens.Tokenizer.from_tiktoken(
+        str(vocabulary_file(tokenizers.CL100K)), encoding=tokenizers.CL100K
+    )
+    fast.renew(loaded={tokenizers.O200K: wrong})
+    books = tmp_path / "books.duckdb"
+    text = log.read_text(encoding="utf-8").replace("It does.", "незнайомий расположенный 中华人民共和国")
+    log.write_text(text, encoding="utf-8")
+    done = ingest([str(log)], lambda: store.open(books), Intake(format="pair"), NOW)
+    with store.open(books) as ledger:
+        assert ledger.rows("SELECT counted_input_tokens FROM requests") == [(right,)]
+        assert len(trust.distrusted(ledger)) == 1
+    (doubt,) = done.doubts
+    assert "otherwise than tiktoken" in doubt

@@ -102,6 +102,8 @@ def _say_ingested(desk: Desk, summary: Summary) -> None:
     desk.say(screen.ingested(summary), **ingested_fields(summary))
     for problem in summary.problems:
         desk.warn(problem)
+    for doubt in summary.doubts:
+        desk.warn(f"{doubt}; tiktoken counts in its place, and counts committed before may be off")
     if summary.problems:
         raise typer.Exit(USER)
 
