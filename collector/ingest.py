@@ -17,7 +17,7 @@ from collector.cutting import Cutting, Numbered, left_to_read
 from collector.readers import results
 from collector.sources import STDIN, Record
 from collector.work import Intake, Job, Part, Stretch, batches, read, reading_of
-from ledger import token_cache, trust
+from ledger import calibrations, token_cache, trust
 from ledger.derived import settle
 from ledger.posting import Batch, Outcome, SourcePosition, positions, post, post_all
 from ledger.store import Ledger
@@ -81,7 +81,7 @@ def ingest(
     started = time.perf_counter()
     with visit() as ledger:
         known = positions(ledger)
-        job = _job(ledger, intake, now, left_to_read(paths, known))
+        job = _job(ledger, _calibrated(intake, ledger), now, left_to_read(paths, known))
     run = _Run(job, visit, progress, undisturbed, [FileSummary(path) for path in paths])
     cutting = Cutting(known, intake.format, run.settle)
     try:
@@ -246,13 +246,19 @@ def _quarantine(refused: Sequence[bytes], file: Path | None) -> None:
             out.writelines(text + b"\n" for text in refused)
 
 
+def _calibrated(intake: Intake, ledger: Ledger) -> Intake:
+    return replace(intake, calibrations=calibrations.in_force(ledger))
+
+
 def read_again(
     ledger: Ledger, records: Sequence[Record], form: str, source_file: str, intake: Intake, now: datetime
 ) -> dict[bytes, str]:
     """Book records of one file that were rejected before; the reasons of those that are still no good."""
     with sources.opened(source_file) as handle:
         written_at = sources.written_at(source_file, handle)
-    batch = batch_of(records, reading_of(source_file, form, Job(intake, now, ledger.key), written_at))
+    batch = batch_of(
+        records, reading_of(source_file, form, Job(_calibrated(intake, ledger), now, ledger.key), written_at)
+    )
     if batch.records.height:
         post(ledger, replace(batch, rejects=batch.rejects.clear(), reads_on=False), intake.contracts, now)
     return dict(batch.rejects.select("record_digest", "reason").iter_rows())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 
@@ -12,6 +12,7 @@ import polars as pl
 from collector.apis.token_buckets import ABSURD_TOKENS
 from collector.attribution import Dimensions, Rules, attribute
 from collector.counting import count
+from collector.counting.learned import Calibrations, calibrated
 from collector.identity import request_id
 from collector.prompt_hashes import prompt_hash, prompt_version
 from collector.segments import SegmentRules
@@ -39,6 +40,7 @@ class Reading:
     key: bytes
     rules: Rules
     segment_rules: SegmentRules
+    calibrations: Calibrations = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,8 @@ def row(request: Request, record_digest: bytes, line: int, reading: Reading) -> 
     ts = own_ts or reading.fallback_ts
     if ts is None:
         raise ValueError("no time in the record: give one for all such records with --assume-time")
-    counted = _checked_count(count(request, reading.segment_rules))
+    estimated = count(request, reading.segment_rules)
+    counted = _checked_count(calibrated(estimated, request, reading.calibrations))
     where = attribute(reading.rules, request)
     version = None if request.prompt is None else prompt_version(request.prompt, reading.key)
     values = _values(request, record_digest, line, reading, counted, where, ts, own_ts is None, version)

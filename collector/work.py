@@ -12,6 +12,7 @@ from collector import sources, tokenizers
 from collector.attribution import DEFAULT_RULES, Rules
 from collector.batches import batch_of
 from collector.contents import AUTO, read_contents, where_to_start
+from collector.counting.learned import by_key
 from collector.decoding import is_cut
 from collector.rows import Reading
 from collector.segments import DEFAULT as DEFAULT_SEGMENTS
@@ -20,6 +21,7 @@ from collector.sources import STDIN, FileId, Record, SourceError
 from ledger.posting import Batch, SourcePosition
 from ledger.prices import Contract
 from ledger.token_cache import Counts
+from ledger.types import Calibration
 
 PART_RECORDS = 20_000
 PART_BYTES = 32 * 1024 * 1024
@@ -29,7 +31,8 @@ PART_BYTES = 32 * 1024 * 1024
 class Intake:
     """How logs are read: format, attribution, segments, contracts, and what stands in for a missing time.
 
-    `quarantine` takes the text of records rejected from standard input, which cannot be read again.
+    `quarantine` takes the text of records rejected from standard input, which cannot be read again;
+    `calibrations` are those in force in the ledger that is read into.
     """
 
     format: str = AUTO
@@ -38,6 +41,7 @@ class Intake:
     contracts: Sequence[Contract] = ()
     assume_time: datetime | None = None
     quarantine: Path | None = None
+    calibrations: tuple[Calibration, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,7 @@ def reading_of(path: str, form: str, job: Job, written_at: datetime | None) -> R
         job.key,
         job.intake.rules,
         job.intake.segment_rules,
+        by_key(job.intake.calibrations),
     )
 
 

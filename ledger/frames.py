@@ -326,6 +326,33 @@ class FrameError(TypeError):
     """A frame does not have the schema its name promises."""
 
 
+# Input tokens as billed and as counted before any calibration, call by call, in an order that never changes.
+CALIBRATION_PAIRS = _schema(
+    {
+        "model": pl.String(),
+        "api": pl.String(),
+        "category": pl.String(),
+        "counted": pl.Float64(),
+        "reported": pl.Int64(),
+    }
+)
+CALIBRATIONS = _schema(
+    {
+        "version": pl.Int64(),
+        "model": pl.String(),
+        "api": pl.String(),
+        "category": pl.String(),
+        "factor": pl.Float64(),
+        "intercept": pl.Float64(),
+        "error": pl.Float64(),
+        "evidence": pl.Int64(),
+        "since": pl.Datetime("us"),
+        "until": pl.Datetime("us"),
+        "fitted_at": pl.Datetime("us"),
+    }
+)
+
+
 def checked(frame: pl.DataFrame, schema: pl.Schema, name: str) -> pl.DataFrame:
     """Return the frame with exactly the schema's columns in order, or raise FrameError naming what is off.
 

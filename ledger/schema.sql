@@ -211,13 +211,16 @@ CREATE TABLE bills (
 );
 
 CREATE TABLE calibrations (
+    version BIGINT NOT NULL,
     model VARCHAR NOT NULL,
-    tools BOOLEAN NOT NULL,
-    version VARCHAR NOT NULL,
+    api VARCHAR NOT NULL,
+    category VARCHAR NOT NULL,
     factor DOUBLE NOT NULL,
     intercept DOUBLE NOT NULL,
-    error_share DOUBLE,
-    evidence BIGINT NOT NULL,
+    error DOUBLE NOT NULL,              -- relative error to expect, of pairs that took no part in the fit
+    evidence BIGINT NOT NULL,           -- pairs of count and bill
+    since TIMESTAMP NOT NULL,
+    until TIMESTAMP NOT NULL,
     fitted_at TIMESTAMP NOT NULL
 );
 

@@ -291,6 +291,24 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """How bills of one model, API and category relate to our calibrated count of their input.
+
+    Billed tokens are about `factor` times the count plus `intercept`; `error` is the relative error to
+    expect, the 80th percentile of pairs that took no part in the fit. `version` numbers the refit that found it.
+    """
+
+    version: int
+    model: str
+    api: str
+    category: str
+    factor: float
+    intercept: float
+    error: float
+    evidence: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reject:
     """A record that could not be booked: where it is, why, and a masked excerpt (never its text)."""
 

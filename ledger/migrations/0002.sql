@@ -15,3 +15,19 @@ CREATE TABLE unsettled (bucket TIMESTAMP NOT NULL);
 
 -- Sound records that hold no call, such as the spans of tools.
 ALTER TABLE ingest_runs ADD COLUMN set_aside BIGINT;
+
+-- Learned from pairs of count and bill; nothing was ever written into the table of version 1.
+DROP TABLE calibrations;
+CREATE TABLE calibrations (
+    version BIGINT NOT NULL,
+    model VARCHAR NOT NULL,
+    api VARCHAR NOT NULL,
+    category VARCHAR NOT NULL,
+    factor DOUBLE NOT NULL,
+    intercept DOUBLE NOT NULL,
+    error DOUBLE NOT NULL,
+    evidence BIGINT NOT NULL,
+    since TIMESTAMP NOT NULL,
+    until TIMESTAMP NOT NULL,
+    fitted_at TIMESTAMP NOT NULL
+);
