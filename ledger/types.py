@@ -295,7 +295,7 @@ class Calibration:
     """How bills of one model, API and category relate to our calibrated count of their input.
 
     Billed tokens are about `factor` times the count plus `intercept`; `error` is the relative error to
-    expect, the 80th percentile of pairs that took no part in the fit. `version` numbers the refit that found it.
+    expect, the 80th percentile of pairs that took no part in the fit. `version` numbers the refit.
     """
 
     version: int

@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from tollbook.commands import cluster, counting, incidents, intake, query, reporting, setup, watch
+from tollbook.commands import cluster, counting, incidents, intake, query, refit, reporting, setup, watch
 from tollbook.desk import OK, USER, UsageError
 
 
@@ -72,6 +72,7 @@ def _incidents() -> typer.Typer:
 def _counts() -> typer.Typer:
     group = typer.Typer(add_completion=False)
     group.callback(invoke_without_command=True)(counting.counts)
+    group.command("refit")(refit.refit)
     return group
 
 

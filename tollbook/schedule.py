@@ -26,6 +26,7 @@ from collector.sources import SourceError
 from ledger.store import Ledger, LedgerError, LedgerHeldError
 from tollbook import jobs, logs, metrics
 from tollbook.config import ConfigError, Configuration
+from tollbook.refit import refit
 
 Visit = Callable[[], AbstractContextManager[Ledger]]
 Clock = Callable[[], datetime]
@@ -36,6 +37,7 @@ _CATCH_UP_DAYS = 7
 _REPORT_AGAIN = timedelta(minutes=1)
 _AT_LEAST_S = 1
 _TIDY_EVERY = timedelta(days=1)
+_REFIT_EVERY = timedelta(days=1)
 _TURN_S = 0.5
 
 
@@ -157,11 +159,20 @@ def tidy_job(shift: Shift) -> None:
         )
 
 
+def refit_job(shift: Shift) -> None:
+    """Learn from bills how estimated counts are off; silent where there is nothing new."""
+    for one in refit(shift.visit, shift.clock()).learned:
+        logs.get().info(
+            "calibrated", model=one.model, category=one.category, factor=round(one.factor, 3), error=one.error
+        )
+
+
 JOBS: Mapping[str, Callable[[Shift], None]] = {
     "ingest": ingest_job,
     "check": check_job,
     "report": report_job,
     "tidy": tidy_job,
+    "refit": refit_job,
 }
 
 
@@ -283,6 +294,7 @@ def _add_jobs(scheduler: BackgroundScheduler, shift: Shift) -> None:
         "check": _every(run_table.check_every),
         "report": report_trigger(shift.config),
         "tidy": _every(_TIDY_EVERY),
+        "refit": _every(_REFIT_EVERY),
     }
     at_once = datetime.now(UTC)
     for order, name in enumerate(JOBS):

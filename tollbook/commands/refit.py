@@ -1,0 +1,36 @@
+"""`tollbook counts refit` learns from bills how estimated counts are off."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from tollbook.desk import Desk, at_desk
+
+if TYPE_CHECKING:
+    from ledger.types import Calibration
+
+
+@at_desk
+def refit(desk: Desk) -> None:
+    """Learn from the bills of the last 28 days how estimated counts are off, and correct them from now on."""
+    from tollbook.refit import refit as learn
+
+    desk.need_ledger()
+    found = learn(desk.visit, desk.now)
+    news = [_line(one) for one in found.learned]
+    held = f"{len(news)} calibrations new, {len(found.in_force)} in force"
+    said = [f"{found.pairs:,} pairs of count and bill: {held}."]
+    desk.say(
+        "\n".join([*said, *news]),
+        pairs=found.pairs,
+        learned=[asdict(one) for one in found.learned],
+        in_force=[asdict(one) for one in found.in_force],
+    )
+
+
+def _line(one: Calibration) -> str:
+    return (
+        f"{one.model}, {one.category}: {one.factor:.3f} × count {one.intercept:+.1f},"
+        f" within {one.error:.1%} of the bill (version {one.version}, {one.evidence:,} calls)"
+    )
