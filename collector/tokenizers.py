@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from collector import claude_text, fast, lasting, memory
+from collector import claude_text, fast, lasting, memory, open_vocabularies
 from collector.counter import TextCount
 from collector.memory import Counts
 from collector.vocabularies import CL100K as CL100K
@@ -73,12 +73,16 @@ def bare_model(model: str) -> str:
 
 @lru_cache(maxsize=4096)
 def tokenizer_for(model: str | None) -> Tokenizer:
-    """Choose a model's vocabulary; a model of another maker gets o200k_base, marked inexact."""
+    """Choose a model's vocabulary; one without any here gets o200k_base.
+
+    Only where the framing around the text is confirmed too can a count in it be exact.
+    """
     name = bare_model(model or "")
     for pattern, encoding, exact in _OPENAI + _CLAUDE:
         if fnmatchcase(name, pattern):
             return Tokenizer(encoding, exact)
-    return _FOREIGN
+    own = open_vocabularies.vocabulary_of(name)
+    return _FOREIGN if own is None else Tokenizer(own, exact=False)
 
 
 def measure(encoding: str, text: str) -> TextCount:

@@ -14,6 +14,8 @@ from typing import Final
 import tiktoken
 from tiktoken_ext import openai_public  # type: ignore[import-untyped]  # ships with tiktoken, untyped
 
+from collector import open_vocabularies
+
 O200K: Final = "o200k_base"
 CL100K: Final = "cl100k_base"
 
@@ -21,6 +23,8 @@ CL100K: Final = "cl100k_base"
 @cache
 def reference(name: str) -> tiktoken.Encoding:
     """tiktoken's encoding of a vocabulary, read from the package: no network, no cache folder."""
+    if name in open_vocabularies.VOCABULARIES:
+        return open_vocabularies.encoding(name)
     # tiktoken's definitions fetch their ranks through a module global. Running them over our own reader
     # takes pattern and special tokens from the installed tiktoken without touching its cache folder,
     # its environment variables or the network.
