@@ -61,6 +61,7 @@ class Api(StrEnum):
     OPENAI_COMPLETIONS = "openai.completions"
     ANTHROPIC_MESSAGES = "anthropic.messages"
     GEMINI_GENERATE = "gemini.generate"
+    BEDROCK_CONVERSE = "bedrock.converse"
     OTHER = "other"
 
 

@@ -6,6 +6,7 @@ from types import ModuleType
 
 from collector.apis import (
     anthropic_messages,
+    bedrock_converse,
     gemini_generate,
     openai_chat,
     openai_completions,
@@ -46,6 +47,7 @@ APIS: dict[Api, ApiReader] = {
     Api.OPENAI_COMPLETIONS: _reader(openai_completions),
     Api.ANTHROPIC_MESSAGES: _reader(anthropic_messages),
     Api.GEMINI_GENERATE: _reader(gemini_generate),
+    Api.BEDROCK_CONVERSE: _reader(bedrock_converse),
     Api.OTHER: _reader(other),
 }
 

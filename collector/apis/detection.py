@@ -12,6 +12,7 @@ from ledger.types import Api
 # behind them is not read with another API's cache semantics.
 _PATHS: tuple[tuple[str, Api], ...] = (
     (r":(stream)?[gG]enerateContent$", Api.GEMINI_GENERATE),
+    (r"/model/[^/]+/converse(-stream)?$", Api.BEDROCK_CONVERSE),
     (r"/model/[^/]+/(invoke|converse)", Api.OTHER),
     (r"^/+api/(chat|generate|embed|embeddings)$", Api.OTHER),
     (r"/(images|audio|moderations|rerank|batches|files|models|assistants|threads)(/|$)", Api.OTHER),
@@ -46,6 +47,7 @@ _API_OPERATIONS = {
     Api.OPENAI_COMPLETIONS: "completion",
     Api.ANTHROPIC_MESSAGES: "chat",
     Api.GEMINI_GENERATE: "chat",
+    Api.BEDROCK_CONVERSE: "chat",
 }
 
 

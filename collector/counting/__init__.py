@@ -44,6 +44,9 @@ FAMILIES: Mapping[Api, Family] = {
     Api.ANTHROPIC_MESSAGES: Family(
         anthropic_messages.fill, anthropic_messages.output, anthropic_messages.trust
     ),
+    Api.BEDROCK_CONVERSE: Family(
+        anthropic_messages.fill, anthropic_messages.output, anthropic_messages.trust
+    ),
     Api.GEMINI_GENERATE: Family(gemini_generate.fill, gemini_generate.output, gemini_generate.trust),
 }
 
