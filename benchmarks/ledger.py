@@ -101,7 +101,7 @@ def median_s(work: Callable[[], object], runs: int) -> float:
 
 
 _VISIT = """
-import resource, sys, time
+import re, sys, time
 from datetime import timedelta
 from pathlib import Path
 from benchmarks.ledger import FIRST, DAYS, NOW, batch_of
@@ -116,7 +116,9 @@ with store.open(scratch) as books:
 started = time.perf_counter()
 with store.open(ledger) as books:
     post(books, made[1], [], NOW)
-print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+taken = time.perf_counter() - started
+peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
+print(taken, peak)
 """
 
 
@@ -213,19 +215,27 @@ class _Timed:
         return answer
 
 
+# A small process between: a child's peak starts at that of the process that started it.
+_COMMAND = """
+import resource, subprocess, sys, time
+started = time.perf_counter()
+done = subprocess.run(sys.argv[1:], capture_output=True)
+taken = time.perf_counter() - started
+print(done.returncode, taken, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
+sys.stderr.buffer.write(done.stderr[-2000:])
+"""
+
+
 def command(*words: str) -> tuple[float, float]:
     """Seconds and peak bytes of a tollbook command, interpreter and all."""
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tollbook.cli", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    script = str(Path(sys.executable).with_name("tollbook"))
+    done = subprocess.run(
+        [sys.executable, "-c", _COMMAND, script, *words], capture_output=True, text=True, check=True
     )
-    assert process.stdout is not None
-    process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    taken = time.perf_counter() - started
-    if status:
-        figures.fail(f"tollbook {' '.join(words)} ended with {status}")
-    return taken, usage.ru_maxrss * 1024
+    status, taken, peak = done.stdout.split()
+    if int(status):
+        figures.fail(f"tollbook {' '.join(words)} ended with {status}: {done.stderr}")
+    return float(taken), float(peak)
 
 
 def commands(config: Path, size: str) -> list[Figure]:
