@@ -28,7 +28,8 @@ def records(rows: int, seed: int, start: datetime, span: timedelta) -> pl.DataFr
     random = np.random.default_rng(seed)
     tenant = np.minimum(random.zipf(1.4, rows) - 1, TENANTS - 1)
     workflow = (tenant * 7 + random.integers(0, WORKFLOWS_EACH, rows) ** 2) % WORKFLOWS
-    model = random.choice(len(MODELS), rows, p=_MODEL_SHARE)
+    usual = np.random.default_rng(3).choice(len(MODELS), WORKFLOWS, p=_MODEL_SHARE)[workflow]
+    model = np.where(random.random(rows) < 0.95, usual, 0)
     size = (400 * random.lognormal(0.0, 0.9, rows) * (1 + workflow % 7)).astype(np.int64) + 20
     cached = np.where(random.random(rows) < 0.3, size // 2, 0)
     answer = (120 * random.lognormal(0.0, 0.8, rows)).astype(np.int64) + 1

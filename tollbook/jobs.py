@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -251,9 +252,11 @@ def worker_name() -> str:
 def _books(ledger: Ledger, config: Configuration, now: datetime) -> Books:
     settings = config.settings
     covered = parts.covered_workflows(settings)
+    cuts = [*_hours(quarter(now), now - _HISTORY), *_midnights(now - _HISTORY, now, config.zone)]
+    mixed = queries.has_estimated_times(ledger, now - _HISTORY, now)
     return Books(
-        rollup=queries.rollup(ledger, now - _HISTORY, now),
-        timed=queries.rollup(ledger, now - _HISTORY, now, timed=True),
+        rollup=queries.rollup(ledger, now - _HISTORY, now, cuts),
+        timed=queries.rollup(ledger, now - _HISTORY, now, cuts, timed=True) if mixed else None,
         sizes=queries.size_bins(ledger, quarter(now) - _DAY, quarter(now), covered, by_time=True),
         prompts=queries.prompt_use(ledger, quarter(now) - 8 * _DAY, quarter(now)),
         now=now,
@@ -268,6 +271,24 @@ def _books(ledger: Ledger, config: Configuration, now: datetime) -> Books:
         counts=count_days.read(ledger, now - _HISTORY, now),
         exact_share_fall=settings.anomaly.exact_share_fall,
     )
+
+
+def _hours(end: datetime, first: datetime) -> list[datetime]:
+    """The hours up to `end`, counted back from it: what windows of whole hours begin and end at."""
+    count = int((end - first) / timedelta(hours=1)) + 2
+    return [end - number * timedelta(hours=1) for number in range(count)]
+
+
+def _midnights(first: datetime, after: datetime, zone: ZoneInfo) -> list[datetime]:
+    """What calendar days, weeks and months of a zone begin and end at."""
+    day = first.astimezone(zone).date()
+    count = (after.astimezone(zone).date() - day).days + 2
+    return [period.midnight(day + timedelta(days=number), zone) for number in range(count)]
+
+
+def _quarters(first: datetime, after: datetime) -> list[datetime]:
+    count = int((after - first) / timedelta(minutes=15)) + 1
+    return [first + number * timedelta(minutes=15) for number in range(count)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +332,9 @@ def daily_of(ledger: Ledger, config: Configuration, day: date, now: datetime) ->
     before = period.day(day - timedelta(days=1), zone) if until is None else period.days_before(today, 1)
     first = day - timedelta(days=_TREND_DAYS - 1)
     start = min(period.day(first, zone).start, period.month(day, zone).start, whole.end - _HISTORY)
-    rollup = queries.rollup(ledger, start, today.end)
+    # Burn rates and the hours of a day that still runs want quarters of an hour; what is older, days.
+    fine = _quarters(today.start - 4 * _DAY, today.end)
+    rollup = queries.rollup(ledger, start, today.end, [*_midnights(start, today.end, zone), *fine])
     two_weeks = queries.prompt_use(ledger, today.start - 15 * _DAY, today.end)
     sizes = queries.size_bins(ledger, today.start, today.end, parts.covered_workflows(settings))
     plan = day_plan(parts.budgets(settings), day, zone)

@@ -59,3 +59,20 @@ def test_the_newest_call_is_told_to_the_second(ledger):
     assert queries.last_data(ledger, NOW) == START + timedelta(minutes=70)
     assert queries.last_data(ledger, START + timedelta(minutes=30)) == START + timedelta(minutes=20)
     assert queries.last_data(ledger, START) is None
+
+
+def test_rows_between_two_cuts_are_added_up_at_the_first(ledger):
+    cuts = [START, START + timedelta(minutes=60)]
+    told = queries.rollup(ledger, START, START + timedelta(hours=2), cuts).filter(
+        status="ok", workflow="support"
+    )
+    assert told.sort("bucket").select("bucket", "usage_source", "requests").rows() == [
+        (at(0), "reported", 3),
+        (at(60), "none", 1),
+    ]
+
+
+def test_cuts_change_no_sum(ledger):
+    span = (START - timedelta(hours=1), START + timedelta(hours=2))
+    whole = queries.rollup(ledger, *span).drop("bucket").sum()
+    assert queries.rollup(ledger, *span, [START + timedelta(minutes=15)]).drop("bucket").sum().equals(whole)
