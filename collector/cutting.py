@@ -13,7 +13,7 @@ from collector.sources import STDIN, SourceError
 from collector.work import Part, Source, Stretch, Unit
 from ledger.posting import SourcePosition
 
-STRETCH_BYTES = 16 * 1024 * 1024
+STRETCH_BYTES = 8 * 1024 * 1024
 _TOGETHER = 64
 _PATH_LETTERS = 16 * 1024
 

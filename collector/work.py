@@ -24,7 +24,7 @@ from ledger.token_cache import Counts
 from ledger.types import Calibration
 
 PART_RECORDS = 20_000
-PART_BYTES = 32 * 1024 * 1024
+PART_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,6 +197,15 @@ def test_an_unfinished_line_at_the_end_of_the_last_stretch_is_read_when_it_is_wh
     assert (books.reasons(), len(books.requests())) == ([], 12)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_counts_of_long_texts_are_kept_by_who_writes(books, chat_record, as_lines, monkeypatch, workers):
+    monkeypatch.setattr(ingest, "POOLED_FROM", 0)
+    texts = [f"{number} " * 200 for number in range(3)]
+    content = as_lines([chat_record(number, text=text) for number, text in enumerate(texts)])
+    books.ingest(books.file("a.jsonl", content), workers=workers)
+    assert books.rows("SELECT count(*) FROM token_cache") == [(3,)]
+
+
 # The command with processes of its own, killed and stopped.
 
 
