@@ -19,13 +19,15 @@ from collector.sources import STDIN, Record
 from collector.work import Intake, Job, Part, Stretch, batches, read, reading_of
 from ledger import calibrations, token_cache, trust
 from ledger.derived import settle
-from ledger.posting import Batch, Outcome, SourcePosition, positions, post, post_all
+from ledger.posting import Batch, Outcome, positions, post, post_all
 from ledger.store import Ledger
 
 __all__ = ["FileSummary", "Intake", "Summary", "batches", "ingest", "read_again"]
 
 # Below it, one process is done before others have started.
 POOLED_FROM = 32 * 1024 * 1024
+# The fast counter takes a second or two to load, in which tiktoken counts ten megabytes of new text.
+_FAST_FROM = 128 * 1024 * 1024
 _COMMIT_RECORDS = 20_000
 _COMMIT_BYTES = 64 * 1024 * 1024
 
@@ -81,11 +83,15 @@ def ingest(
     started = time.perf_counter()
     with visit() as ledger:
         known = positions(ledger)
-        job = _job(ledger, _calibrated(intake, ledger), now, left_to_read(paths, known))
+        left = left_to_read(paths, known)
+        job = _job(ledger, _calibrated(intake, ledger), now, left)
     run = _Run(job, visit, progress, undisturbed, [FileSummary(path) for path in paths])
     cutting = Cutting(known, intake.format, run.settle)
     try:
-        with closing(results(cutting.tasks(paths), job, _helpers(paths, known, workers))) as found:
+        # Standard input is read by the process it was given to.
+        helpers = workers if workers > 1 and STDIN not in paths and left >= POOLED_FROM else 0
+        tasks = cutting.tasks(paths)
+        with closing(results(tasks, job, helpers, is_much=left >= _FAST_FROM)) as found:
             for pieces in _commits(_pieces(found, cutting, job)):
                 run.write(pieces)
     finally:
@@ -162,13 +168,6 @@ class _Run:
             file.unchanged or part.unchanged,
             part.problem or file.problem,
         )
-
-
-def _helpers(paths: Sequence[str], known: Mapping[str, SourcePosition], workers: int) -> int:
-    """How many processes are worth their start. Standard input is read by the process it was given to."""
-    if workers < 2 or STDIN in paths or left_to_read(paths, known) < POOLED_FROM:
-        return 0
-    return workers
 
 
 def _pieces(found: Iterable[tuple[Numbered, Part]], cutting: Cutting, job: Job) -> Iterator[_Piece]:

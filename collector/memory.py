@@ -10,7 +10,7 @@ from collector import fast
 from collector.counter import TextCount, count
 
 # What the remembered texts of one vocabulary may take, with what a dictionary adds to each.
-HELD_BYTES: Final = 64 * 1024 * 1024
+HELD_BYTES: Final = 32 * 1024 * 1024
 _OVERHEAD: Final = 160
 
 

@@ -12,7 +12,7 @@ Made = TypeVar("Made")
 
 # A chat sends its whole history again with every turn. Each reader remembers two generations of this many
 # bytes of pieces: what is not met again while one fills up is dropped with the one before.
-GENERATION_BYTES: Final = 16 * 1024 * 1024
+GENERATION_BYTES: Final = 8 * 1024 * 1024
 _LARGEST: Final = 1024 * 1024
 # What a remembered piece weighs besides its text: its objects.
 _OBJECTS: Final = 1_000

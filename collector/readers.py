@@ -13,8 +13,13 @@ from collector.work import Job, Part, Stretch, read
 Answer = tuple[int, Part]
 
 
-def results(tasks: Iterable[Task], job: Job, processes: int) -> Generator[tuple[Numbered, Part]]:
-    """The parts of all tasks in their order, read by this process where `processes` is 0."""
+def results(
+    tasks: Iterable[Task], job: Job, processes: int, *, is_much: bool = False
+) -> Generator[tuple[Numbered, Part]]:
+    """The parts of all tasks in their order, read by this process where `processes` is 0.
+
+    Where there is much to read, the fast counter is loaded before; else it is when it is missed.
+    """
     if not processes:
         for task in tasks:
             for place, part in _read(job, task):
@@ -22,7 +27,10 @@ def results(tasks: Iterable[Task], job: Job, processes: int) -> Generator[tuple[
         return
     if is_fork_safe():
         # What is loaded before the processes are forked is there in each of them.
-        tokenizers.warm()
+        if is_much:
+            tokenizers.warm()
+        else:
+            tokenizers.count_text(tokenizers.O200K, "")
     yield from _pooled(tasks, job, processes)
 
 
@@ -33,15 +41,9 @@ def _read(job: Job, task: Task) -> Iterator[Answer]:
             yield place, part
 
 
-def _read_much(job: Job, task: Task) -> Iterator[Answer]:
-    """The same in a process of its own, which has much to count."""
-    tokenizers.warm()
-    yield from _read(job, task)
-
-
 def _pooled(tasks: Iterable[Task], job: Job, processes: int) -> Iterator[tuple[Numbered, Part]]:
     through = 0
-    for task, answer in in_order(tasks, partial(_read_much, job), processes):
+    for task, answer in in_order(tasks, partial(_read, job), processes):
         if isinstance(answer, Lost):
             yield from _one_by_one(task[through:], job, answer)
             through = 0
