@@ -48,7 +48,9 @@ def fill(request: Request, prompt: Prompt, labelled: Sequence[Labelled], tally: 
     _tools(prompt, frame, tally)
     _schema(prompt, frame, tally)
     tally.partial = tally.partial or bool(prompt.hidden)
-    tally.estimated = tally.estimated or not _is_confirmed(prompt)
+    # What is shown of the model's thinking is a summary of what was billed.
+    thought = request.answer is not None and bool(request.answer.reasoning)
+    tally.estimated = tally.estimated or thought or not _is_confirmed(prompt)
 
 
 def _is_confirmed(prompt: Prompt) -> bool:
