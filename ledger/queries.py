@@ -11,7 +11,7 @@ import polars as pl
 
 from ledger import count_days, trust
 from ledger.figures import DataHealth
-from ledger.frames import PROMPT_USE, ROLLUP, SIZE_BINS, checked
+from ledger.frames import BUCKETS, PROMPT_USE, ROLLUP, SIZE_BINS, checked
 from ledger.store import Ledger
 
 _BUCKETS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens")
@@ -19,26 +19,41 @@ _INPUT = " + ".join(f"coalesce({name}, 0)" for name in _BUCKETS)
 
 
 def rollup(
-    ledger: Ledger, start: datetime, end: datetime, cuts: Sequence[datetime] = (), *, timed: bool = False
+    ledger: Ledger,
+    start: datetime,
+    end: datetime,
+    cuts: Sequence[datetime] = (),
+    whole_from: datetime | None = None,
+    *,
+    timed: bool = False,
 ) -> pl.DataFrame:
     """ROLLUP rows of [start, end), aware UTC; with `timed`, only of calls whose time is their own.
 
     With `cuts` the rows between two of them, and those from the last on, stand added up at the cut they begin
-    with: far fewer where nothing finer is asked.
+    with: far fewer where nothing finer is asked. Before `whole_from` only requests, tokens, cost and what is
+    unpriced are told; the other sums are NULL there.
     """
+    split = _naive(start) if whole_from is None else max(_naive(start), _naive(whole_from))
     own = "AND NOT ts_estimated" if timed else ""
-    sums = ", ".join(f"sum({name})::{_sql_type(dtype)} AS {name}" for name, dtype in _SUMS.items())
+    parts = " UNION ALL BY NAME ".join(
+        f"SELECT place AS bucket, {_KEYS}, {_summed(columns)} FROM rollup JOIN places USING (bucket) "
+        f"WHERE bucket >= ? AND bucket < ? {own} GROUP BY place, {_KEYS}"
+        for columns in (tuple(_SUMS), _TOLD_OF_OLD)
+    )
     with ledger.scanning("places", _places(start, end, cuts)):
         frame = ledger.frame(
-            f"SELECT place AS bucket, {_KEYS}, {sums} FROM rollup JOIN places USING (bucket) "
-            f"WHERE bucket >= ? AND bucket < ? {own} GROUP BY place, {_KEYS} ORDER BY place, {_KEYS}",
-            [_naive(start), _naive(end)],
+            f"SELECT * FROM ({parts}) ORDER BY bucket, {_KEYS}", [split, _naive(end), _naive(start), split]
         )
     return checked(frame, ROLLUP, "rollup")
 
 
 _KEYS = ", ".join(name for name, dtype in ROLLUP.items() if dtype == pl.String)
 _SUMS = {name: dtype for name, dtype in ROLLUP.items() if dtype != pl.String and name != "bucket"}
+_TOLD_OF_OLD = ("requests", *BUCKETS, "cost_usd", "unpriced_requests", "unpriced_tokens")
+
+
+def _summed(columns: Sequence[str]) -> str:
+    return ", ".join(f"sum({name})::{_sql_type(_SUMS[name])} AS {name}" for name in columns)
 
 
 def _sql_type(dtype: pl.DataType) -> str:

@@ -51,6 +51,8 @@ _HISTORY = timedelta(days=36)
 # What is asked for now takes a moment to answer; earlier than that is a replay.
 _REPLAY_FROM = timedelta(minutes=1)
 _DAY = timedelta(days=1)
+# A finding's reasons compare its hours, a day at most, with the same a week before.
+_COMPARED = timedelta(days=9)
 _LOCAL = frozenset({"stdout", "file"})
 
 
@@ -255,8 +257,10 @@ def _books(ledger: Ledger, config: Configuration, now: datetime) -> Books:
     cuts = [*_hours(quarter(now), now - _HISTORY), *_midnights(now - _HISTORY, now, config.zone)]
     mixed = queries.has_estimated_times(ledger, now - _HISTORY, now)
     return Books(
-        rollup=queries.rollup(ledger, now - _HISTORY, now, cuts),
-        timed=queries.rollup(ledger, now - _HISTORY, now, cuts, timed=True) if mixed else None,
+        rollup=queries.rollup(ledger, now - _HISTORY, now, cuts, now - _COMPARED),
+        timed=(
+            queries.rollup(ledger, now - _HISTORY, now, cuts, now - _COMPARED, timed=True) if mixed else None
+        ),
         sizes=queries.size_bins(ledger, quarter(now) - _DAY, quarter(now), covered, by_time=True),
         prompts=queries.prompt_use(ledger, quarter(now) - 8 * _DAY, quarter(now)),
         now=now,
@@ -334,7 +338,8 @@ def daily_of(ledger: Ledger, config: Configuration, day: date, now: datetime) ->
     start = min(period.day(first, zone).start, period.month(day, zone).start, whole.end - _HISTORY)
     # Burn rates and the hours of a day that still runs want quarters of an hour; what is older, days.
     fine = _quarters(today.start - 4 * _DAY, today.end)
-    rollup = queries.rollup(ledger, start, today.end, [*_midnights(start, today.end, zone), *fine])
+    cuts = [*_midnights(start, today.end, zone), *fine]
+    rollup = queries.rollup(ledger, start, today.end, cuts, fine[0])
     two_weeks = queries.prompt_use(ledger, today.start - 15 * _DAY, today.end)
     sizes = queries.size_bins(ledger, today.start, today.end, parts.covered_workflows(settings))
     plan = day_plan(parts.budgets(settings), day, zone)

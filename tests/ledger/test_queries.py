@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import polars as pl
 import pytest
 
 from ledger import queries, store
@@ -76,3 +77,13 @@ def test_cuts_change_no_sum(ledger):
     span = (START - timedelta(hours=1), START + timedelta(hours=2))
     whole = queries.rollup(ledger, *span).drop("bucket").sum()
     assert queries.rollup(ledger, *span, [START + timedelta(minutes=15)]).drop("bucket").sum().equals(whole)
+
+
+def test_of_what_is_old_only_the_main_sums_are_told(ledger):
+    span = (START - timedelta(hours=1), START + timedelta(hours=2))
+    full, told = queries.rollup(ledger, *span), queries.rollup(ledger, *span, (), START + timedelta(hours=1))
+    old = pl.col("bucket") < at(60)
+    assert told.filter(~old).equals(full.filter(~old))
+    assert told.filter(old)["seg_user"].null_count() == told.filter(old).height == full.filter(old).height
+    main = ("requests", "input_tokens", "output_tokens", "cost_usd", "unpriced_requests")
+    assert told.select(main).equals(full.select(main))
