@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 TEXT_RULES: Final = "2026-11.1"
 # Counting a shorter text costs about as much as looking it up.
 LASTING_FROM: Final = 256
-_MOST: Final = 300_000
+_MOST: Final = 100_000
 
 
 @dataclass(slots=True)

@@ -54,6 +54,17 @@ def book(
     return _price(billed, quoted if held is None else hold(quoted, held)).drop("total_input"), prices
 
 
+def resplit(booked: pl.DataFrame, contracts: Sequence[Contract], held: pl.DataFrame) -> pl.DataFrame:
+    """Lay what was booked on the segments as they are counted now; nothing is billed anew.
+
+    `booked` is RECORDS with the usage and `usage_source` of rows, `held` the terms they were charged by.
+    """
+    billed = _split(booked.with_columns(pl.sum_horizontal(*INPUT_BUCKETS).alias("total_input")))
+    quotes, _ = quote(billed, contracts)
+    quoted = join(billed.with_row_index("row"), quotes)
+    return _price(billed, hold(quoted, held)).drop("total_input")
+
+
 # Answers of these models cost reasoning that no log shows: a count of the visible text is not the bill.
 _THINKS_UNSEEN = r"(^|/)(o\d|gpt-5|codex)"
 _ALWAYS_VISIBLE = r"gpt-5[^/]*-chat"

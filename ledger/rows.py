@@ -5,7 +5,7 @@ Whatever is written or taken out goes into the derived tables in the same transa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import polars as pl
@@ -30,7 +30,7 @@ def write(
     alone = fresh.join(again, on="request_id", how="anti") if len(again) else fresh
     # The row of a call whose usage is half reported does not show the record as read: keep it beside.
     _keep_parts(ledger, alone.filter(is_half_reported()))
-    held = _take_out(ledger, existing, _around(of_fresh, again)) if existing else None
+    held = take_out(ledger, existing, _around(of_fresh, again)) if existing else None
     merged = _merged(ledger, again, of_fresh) if len(again) else alone.clear()
     _book(ledger, pl.concat([alone, merged]), held, contracts, now)
 
@@ -56,8 +56,9 @@ _TO_MONEY = ", ".join(
 )
 
 
-def _take_out(ledger: Ledger, request_ids: Sequence[str], where: Near) -> pl.DataFrame:
-    """Move the calls' rows to the table `gone`, to be booked anew; the terms they were charged by."""
+def take_out(ledger: Ledger, request_ids: Sequence[str], where: Near, *, every: bool = False) -> pl.DataFrame:
+    """Move the calls' rows to the table `gone`, to be booked anew; the terms they were charged by, or the
+    terms of `every` one that has a price, however it came to it."""
     with ledger.scanning("replaced", pl.DataFrame({"request_id": list(request_ids)})):
         ledger.execute(
             f"CREATE OR REPLACE TEMP TABLE gone AS {_looked_up('requests', where)}",
@@ -70,7 +71,7 @@ def _take_out(ledger: Ledger, request_ids: Sequence[str], where: Near) -> pl.Dat
     )
     derived.take(ledger, "gone")
     derived.unsettle(ledger, times)
-    return _held(ledger)
+    return _held(ledger, every=every)
 
 
 def _looked_up(table: str, where: Near) -> str:
@@ -84,12 +85,13 @@ def _looked_up(table: str, where: Near) -> str:
     )
 
 
-def _held(ledger: Ledger) -> pl.DataFrame:
+def _held(ledger: Ledger, *, every: bool) -> pl.DataFrame:
     """What the rows in `gone` were charged by: a booked price stays."""
     booked = ledger.frame(
         "SELECT request_id::VARCHAR AS request_id, provider, model, tenant, service_tier, "
         "ts::DATE AS day, price_id FROM gone "
-        "WHERE cost_usd IS NOT NULL AND usage_source <> 'none' AND NOT ts_estimated"
+        "WHERE cost_usd IS NOT NULL AND (? OR (usage_source <> 'none' AND NOT ts_estimated))",
+        [every],
     )
     with ledger.scanning("booked", booked.select("price_id").unique()):
         prices = ledger.frame(
@@ -108,10 +110,10 @@ def _merged(ledger: Ledger, again: pl.DataFrame, of_fresh: pl.DataFrame) -> pl.D
                 "WHERE request_id NOT IN (SELECT request_id::UUID FROM parted)"
             )
     _keep_parts(ledger, again)
-    return merge(_parts(ledger, again["request_id"], _around(of_fresh, again)))
+    return merge(parts_of(ledger, again["request_id"], _around(of_fresh, again)))
 
 
-def _parts(ledger: Ledger, request_ids: pl.Series, where: Near) -> pl.DataFrame:
+def parts_of(ledger: Ledger, request_ids: pl.Series, where: Near) -> pl.DataFrame:
     """The records of these calls as they were read."""
     with ledger.scanning("replaced", request_ids.unique().to_frame("request_id")):
         parts = ledger.frame(
@@ -150,6 +152,35 @@ def _book(
         )
 
 
+def taken_out(ledger: Ledger) -> pl.DataFrame:
+    """The rows in `gone` as RECORDS, their usage as it was booked, with its `usage_source`."""
+    gone = ledger.frame(f"SELECT * REPLACE ({_FROM_ROW}) FROM gone")
+    return gone.select(*(pl.col(name).cast(dtype) for name, dtype in RECORDS.items()), "usage_source")
+
+
+def put_back(ledger: Ledger, booked: pl.DataFrame, kept: Mapping[str, str]) -> None:
+    """Write rows in the place of those in `gone`, with what is kept of them as SQL over `came` and `gone`."""
+    held = ", ".join(f"{sql} AS {name}" for name, sql in kept.items())
+    with ledger.scanning("booked", booked):
+        ledger.execute(
+            f"CREATE OR REPLACE TEMP TABLE came AS SELECT * REPLACE ({_TO_ROW}, {_TO_MONEY}) FROM booked"
+        )
+    ledger.execute(
+        f"CREATE OR REPLACE TEMP TABLE came AS SELECT came.* REPLACE ({held}) "
+        "FROM came JOIN gone ON came.request_id = gone.request_id"
+    )
+    ledger.execute("INSERT INTO requests BY NAME FROM came")
+    derived.add(ledger, "came")
+    derived.unsettle(ledger, booked["ts"])
+
+
+def replace_parts(ledger: Ledger, records: pl.DataFrame) -> None:
+    """Put these records in the place of all that are kept of their calls."""
+    with ledger.scanning("replaced", records.select("request_id").unique()):
+        ledger.execute("DELETE FROM record_parts WHERE request_id IN (SELECT request_id::UUID FROM replaced)")
+    _keep_parts(ledger, records)
+
+
 # The ids are spread evenly: a sixteenth of them at a time fits in memory however many there are.
 _SLICES = tuple(f"{digit:x}" for digit in range(16))
 
@@ -177,12 +208,12 @@ def _twice(ledger: Ledger, digit: str) -> list[str]:
 
 
 def _unite(ledger: Ledger, request_ids: Sequence[str], contracts: Sequence[Contract], now: datetime) -> None:
-    held = _take_out(ledger, request_ids, EVERYWHERE)
+    held = take_out(ledger, request_ids, EVERYWHERE)
     ledger.execute(
         f"INSERT INTO record_parts BY NAME SELECT {_AS_READ} FROM gone "
         "WHERE (request_id, record_digest) NOT IN (SELECT request_id, record_digest FROM record_parts)"
     )
-    parts = _parts(ledger, pl.Series(request_ids, dtype=pl.String), EVERYWHERE)
+    parts = parts_of(ledger, pl.Series(request_ids, dtype=pl.String), EVERYWHERE)
     one_each = held.sort("request_id", "day", "price_id").unique(
         ["request_id", "above"], keep="first", maintain_order=True
     )

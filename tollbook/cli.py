@@ -7,7 +7,18 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from tollbook.commands import cluster, counting, incidents, intake, query, refit, reporting, setup, watch
+from tollbook.commands import (
+    cluster,
+    counting,
+    incidents,
+    intake,
+    query,
+    recount,
+    refit,
+    reporting,
+    setup,
+    watch,
+)
 from tollbook.desk import OK, USER, UsageError
 
 
@@ -47,6 +58,7 @@ def _assembled() -> typer.Typer:
     app.add_typer(_rejects(), name="rejects")
     app.command("count")(counting.count)
     app.add_typer(_counts(), name="counts")
+    app.command("recount")(recount.recount)
     app.command("sql")(query.sql)
     app.command("tidy")(setup.tidy)
     app.command("doctor")(setup.doctor)
