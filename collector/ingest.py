@@ -28,8 +28,9 @@ __all__ = ["FileSummary", "Intake", "Summary", "batches", "ingest", "read_again"
 POOLED_FROM = 32 * 1024 * 1024
 # The fast counter takes a second or two to load, in which tiktoken counts ten megabytes of new text.
 _FAST_FROM = 128 * 1024 * 1024
+# A commit costs a tenth of a second whatever it brings; a stop in the middle, to read this much again.
 _COMMIT_RECORDS = 20_000
-_COMMIT_BYTES = 64 * 1024 * 1024
+_COMMIT_BYTES = 256 * 1024 * 1024
 
 Visit = Callable[[], AbstractContextManager[Ledger]]
 

@@ -178,13 +178,28 @@ def _read_stretch(stretch: Stretch, job: Job, handle: IO[bytes] | None) -> Itera
 
 def _read_lines(stretch: Stretch, job: Job, handle: IO[bytes]) -> Iterator[Part]:
     handle.seek(stretch.start)
-    lines = sources.records(handle, 1, stretch.start, whole=False, end=stretch.end)
+    lines = _Followed(sources.records(handle, 1, stretch.start, whole=False, end=stretch.end), stretch.start)
     file = _File(handle, stretch.path, stretch.size, whole=False)
     reading = reading_of(stretch.path, stretch.form, job, stretch.written_at)
     before = SourcePosition(reading.source_file, stretch.form, stretch.size, stretch.start, 0, b"")
-    for part in _parts(file, lines, reading, before):
-        passed = sources.lines_in(handle, stretch.start, stretch.end) if part.last else 0
-        yield replace(part, lines=passed)
+    for part in _parts(file, iter(lines), reading, before):
+        blank = sources.lines_in(handle, lines.position, stretch.end) if part.last else 0
+        yield replace(part, lines=lines.passed + blank if part.last else 0)
+
+
+@dataclass(slots=True)
+class _Followed:
+    """Records as they are taken: `passed` lines end before `position`."""
+
+    records: Iterator[Record]
+    position: int
+    passed: int = 0
+
+    def __iter__(self) -> Iterator[Record]:
+        for record in self.records:
+            self.position = record.offset + record.length
+            self.passed = record.line - record.unfinished
+            yield record
 
 
 def _parts(file: _File, records: Iterator[Record], reading: Reading, start: SourcePosition) -> Iterator[Part]:
