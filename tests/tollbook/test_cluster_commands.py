@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
+import polars as pl
 import pytest
+
+from ledger import store
 
 
 def test_parts_of_the_declared_sources_are_made_and_booked_by_two_commands(tollbook, folder):
@@ -19,6 +22,24 @@ def test_parts_of_the_declared_sources_are_made_and_booked_by_two_commands(tollb
     assert json.loads(tollbook("ingest", "--json").out)["unchanged"] == 1
     again = tollbook("load-parts", "parts")
     assert again.out.startswith("0 sources booked, 1 known already: 0 records")
+
+
+def test_parts_are_counted_by_what_the_ledger_has_learned(tollbook, folder):
+    pytest.importorskip("distributed")
+    asked = {"model": "house-llama-9", "messages": [{"role": "user", "content": "Is the gate open?"}]}
+    answered = {"id": "1", "object": "chat.completion", "created": 1_791_300_000, "choices": []}
+    (folder / "logs" / "more.jsonl").write_text(json.dumps({"request": asked, "response": answered}) + "\n")
+    assert tollbook("ingest").code == 0
+    with store.open(folder / "tollbook.duckdb") as ledger:
+        ledger.execute(
+            "INSERT INTO calibrations BY NAME SELECT 3 AS version, 'house-llama-9' AS model, "
+            "'openai.chat' AS api, 'text' AS category, 2.0 AS factor, 0.0 AS intercept, 0.01 AS error, "
+            "50 AS evidence, now()::TIMESTAMP AS since, since AS until, since AS fitted_at"
+        )
+    assert tollbook("ingest", "--on", "local:1", "--parts", "parts").code == 0
+    parts = [pl.read_parquet(part) for part in (folder / "parts" / "rows").rglob("*.parquet")]
+    rules = {rule for part in parts for rule in part["rules"] if rule}
+    assert "cal3" in {rule.partition("+")[2] for rule in rules}
 
 
 @pytest.mark.parametrize(

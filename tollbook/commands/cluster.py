@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collector.parts import Made, Order
     from collector.rollups import Each
     from ledger.prices import Contract
+    from ledger.types import Calibration
 
 _TOTALS = ("read", "added", "updated", "duplicate", "rejected", "merged_identical", "set_aside")
 
@@ -29,12 +30,13 @@ def make_parts(desk: Desk, paths: Sequence[str], intake: Intake, on: str | None,
         raise UsageError("--on and --parts go together: where to run, and where to keep the parts")
     _check_extra()
     from collector import cluster
+    from ledger import calibrations
     from tollbook import progress
 
     where = cluster.target(on)
     with desk.visit() as ledger:
-        key = ledger.key
-    orders = _orders(desk, paths, intake, _absolute(parts), key)
+        key, learned = ledger.key, calibrations.in_force(ledger)
+    orders = _orders(desk, _intakes(desk, paths, intake), learned, _absolute(parts), key)
     started = time.perf_counter()
     with progress.bar([order.source for order in orders], shown=not desk.quiet) as advance:
         done = cluster.make_all(orders, where, key, _teller(advance))
@@ -58,24 +60,36 @@ def _absolute(parts: str) -> str:
     return parts if "://" in parts else str(Path(parts).expanduser().resolve())
 
 
-def _orders(desk: Desk, paths: Sequence[str], intake: Intake, place: str, key: bytes) -> list[Order]:
+def _intakes(desk: Desk, paths: Sequence[str], intake: Intake) -> list[tuple[str, Intake]]:
+    """Every source with how it is read."""
     from collector import places
-    from collector.parts import Order
     from collector.sources import STDIN
-    from ledger.keys import key_id
     from tollbook import parts
 
     if STDIN in paths:
         raise UsageError("a cluster cannot read standard input: leave out --on, or give files")
     if paths:
-        found = [(path, intake) for path in places.find(paths, Path.cwd())]
-    else:
-        found = [
-            (path, parts.intake(desk.config, source.format))
-            for source in desk.config.settings.source
-            for path in places.find([source.path], desk.config.base)
-        ]
-    return [Order(path, place, replace(each, contracts=()), desk.now, key_id(key)) for path, each in found]
+        return [(path, intake) for path in places.find(paths, Path.cwd())]
+    return [
+        (path, parts.intake(desk.config, source.format))
+        for source in desk.config.settings.source
+        for path in places.find([source.path], desk.config.base)
+    ]
+
+
+def _orders(
+    desk: Desk,
+    sources: Sequence[tuple[str, Intake]],
+    learned: tuple[Calibration, ...],
+    place: str,
+    key: bytes,
+) -> list[Order]:
+    """What the cluster is to do; calls are priced where the parts are booked."""
+    from collector.parts import Order
+    from ledger.keys import key_id
+
+    found = [(path, replace(each, contracts=(), calibrations=learned)) for path, each in sources]
+    return [Order(path, place, each, desk.now, key_id(key)) for path, each in found]
 
 
 def _say_made(desk: Desk, done: Sequence[Made], place: str, seconds: float) -> None:
