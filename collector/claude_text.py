@@ -46,6 +46,13 @@ _STRETCH_SLICES: Final = 20
 _LONGEST: Final = 1_000_000
 _SLICE: Final = 10_000
 _SLICES: Final = 40
+# Of noise three tenths are laid; a shorter text may well use each of its words once.
+_CREDIBLE: Final = 30_000
+_NOISE_SLICE: Final = 3_000
+_NOISE_STEP: Final = 10_000
+# A novel in Chinese has some 4,000.
+_MOST_SIGNS: Final = 5_000
+_ASCII_RUNS = re.compile(r"[A-Za-z]+|[0-9]+|[!-/:-@\[-`{-~]+")
 # A stretch is remembered whole where it is short, else by its runs.
 _SHORT: Final = 48
 _REMEMBERED: Final = 100_000
@@ -61,10 +68,32 @@ class _Laid(NamedTuple):
     closes: bool
 
 
+class _Characters(dict[str, int]):
+    """What a character costs alone: one token where it has a piece, else the fewest pieces of its bytes."""
+
+    def __init__(self, pieces: frozenset[str], byte_pieces: frozenset[bytes]) -> None:
+        super().__init__()
+        self._pieces, self._byte_pieces = pieces, byte_pieces
+
+    def __missing__(self, char: str) -> int:
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        in_one = char in MARKS or char in self._pieces
+        tokens = self[char] = 1 if in_one else self._of_bytes(char.encode())
+        return tokens
+
+    def _of_bytes(self, raw: bytes) -> int:
+        best = list(range(len(raw) + 1))
+        for end in range(1, len(raw) + 1):
+            pieces = (best[at] + 1 for at in range(end - 1) if raw[at:end] in self._byte_pieces)
+            best[end] = min([best[end - 1] + 1, *pieces])
+        return best[-1]
+
+
 class _Vocabulary:
     """The pieces of one generation, and what its runs and stretches were found to cost."""
 
-    __slots__ = ("byte_pieces", "family", "pieces", "prefixes", "runs", "stretches")
+    __slots__ = ("characters", "family", "pieces", "prefixes", "runs", "stretches")
 
     def __init__(self, family: _Family) -> None:
         shipped = files("collector") / "vocab" / f"{family.vocabulary}.json.gz"
@@ -72,7 +101,7 @@ class _Vocabulary:
         self.family = family
         self.pieces = frozenset(document["pieces"])
         self.prefixes = frozenset(piece[:end] for piece in self.pieces for end in range(1, len(piece) + 1))
-        self.byte_pieces = frozenset(bytes.fromhex(piece) for piece in document["byte_pieces"])
+        self.characters = _Characters(self.pieces, frozenset(map(bytes.fromhex, document["byte_pieces"])))
         self.runs: dict[str, int] = {}
         self.stretches: dict[tuple[str, bool, bool], _Laid] = {}
 
@@ -87,29 +116,23 @@ def warm(encoding: str) -> None:
     _vocabulary(encoding)
 
 
-def _character(char: str, vocabulary: _Vocabulary) -> int:
-    """One token for a character that has a piece, else the fewest pieces of its bytes."""
-    if char in MARKS or char in vocabulary.pieces:
-        return 1
-    raw = char.encode()
-    best = list(range(len(raw) + 1))
-    for end in range(1, len(raw) + 1):
-        pieces = (best[at] + 1 for at in range(end - 1) if raw[at:end] in vocabulary.byte_pieces)
-        best[end] = min([best[end - 1] + 1, *pieces])
-    return best[-1]
-
-
 def _cheapest(run: str, vocabulary: _Vocabulary) -> int:
     """The fewest pieces that lie end to end on a run."""
-    pieces, prefixes, length = vocabulary.pieces, vocabulary.prefixes, len(run)
+    pieces, prefixes, characters = vocabulary.pieces, vocabulary.prefixes, vocabulary.characters
+    length = len(run)
     best = [0, *([4 * length] * length)]
+    # Every character of every new word comes by here.
     for start, char in enumerate(run):
-        best[start + 1] = min(best[start + 1], best[start] + _character(char, vocabulary))
-        end = start + 2
-        while end <= length and (piece := run[start:end]) in prefixes:
-            if piece in pieces and best[start] + 1 < best[end]:
-                best[end] = best[start] + 1
-            end += 1
+        before = best[start]
+        alone = before + characters[char]
+        if alone < best[start + 1]:
+            best[start + 1] = alone
+        for end in range(start + 2, length + 1):
+            piece = run[start:end]
+            if piece not in prefixes:
+                break
+            if before + 1 < best[end] and piece in pieces:
+                best[end] = before + 1
     return best[-1]
 
 
@@ -183,14 +206,31 @@ def _end(ends: int, vocabulary: _Vocabulary) -> int:
 def measure(encoding: str, text: str) -> tuple[int, bool]:
     """Count a text as the content of one message, without its frame.
 
-    Not exact where a run had to be cut, or where a text longer than any prompt is counted by slices.
+    Not exact where a run had to be cut, or where slices stand for a text that is longer than any prompt or
+    for one that no language writes.
     """
     vocabulary = _vocabulary(encoding)
     if len(text) > _LONGEST:
-        slices = [text[at : at + _SLICE] for at in range(0, len(text), len(text) // _SLICES)]
-        tokens = sum(_whole(piece, vocabulary)[0] for piece in slices)
-        return tokens * len(text) // sum(map(len, slices)), False
+        return _of_slices(text, _SLICES, _SLICE, vocabulary)
+    if _is_noise(text):
+        return _of_slices(text, len(text) // _NOISE_STEP, _NOISE_SLICE, vocabulary)
     return _whole(text, vocabulary)
+
+
+def _of_slices(text: str, count: int, size: int, vocabulary: _Vocabulary) -> tuple[int, bool]:
+    slices = [text[at : at + size] for at in range(0, len(text), len(text) // count)]
+    tokens = sum(_whole(piece, vocabulary)[0] for piece in slices)
+    return tokens * len(text) // sum(map(len, slices)), False
+
+
+def _is_noise(text: str) -> bool:
+    """Whether more signs are met than any script has, or hardly a word comes twice: all would be laid anew.
+
+    Decided by the text alone, so that its count does not depend on what was counted before it.
+    """
+    if len(text) > _NOISE_STEP and not text.isascii() and len(set(text)) > _MOST_SIGNS:
+        return True
+    return len(text) > _CREDIBLE and 2 * sum(map(len, set(_ASCII_RUNS.findall(text)))) > len(text)
 
 
 def _whole(text: str, vocabulary: _Vocabulary) -> tuple[int, bool]:

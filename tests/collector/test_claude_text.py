@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.claude_text import CLAUDE_3, CLAUDE_47, CLAUDE_48, measure
+from collector.claude_text import CLAUDE_3, CLAUDE_47, CLAUDE_48, measure, warm
 from collector.tokenizers import Tokenizer, count_text, tokenizer_for
 
 REFERENCE = [
@@ -70,6 +71,40 @@ def test_a_hostile_run_neither_stalls_nor_fails(unit: str) -> None:
     tokens, _ = measure(CLAUDE_3, text)
     assert tokens > 0
     assert time.perf_counter() - started < 2
+
+
+def random_words(count: int) -> str:
+    draw = random.Random(3)
+    return " ".join("".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=8)) for _ in range(count))
+
+
+def random_characters(count: int) -> str:
+    draw = random.Random(3)
+    return "".join(chr(draw.randrange(0xA1, 0xD800)) for _ in range(count))
+
+
+@pytest.mark.parametrize("text", [random_words(60_000), random_characters(150_000)], ids=["words", "signs"])
+def test_half_a_megabyte_of_noise_takes_less_than_half_a_second_and_is_not_called_exact(text: str) -> None:
+    warm(CLAUDE_3)
+    started = time.process_time()
+    tokens, exact = measure(CLAUDE_3, text)
+    assert time.process_time() - started < 0.5
+    assert (tokens > 0, exact) == (True, False)
+
+
+def test_slices_of_noise_count_as_the_whole_does() -> None:
+    # Stretches of 20,000 characters are laid whole, each word once: together they are the reference.
+    text = random_words(9_000)
+    parts = [text[at : at + 20_000] for at in range(0, len(text), 20_000)]
+    whole = sum(measure(CLAUDE_3, part)[0] for part in parts)
+    assert measure(CLAUDE_3, text)[0] == pytest.approx(whole, rel=0.01)
+
+
+def test_long_prose_and_long_chinese_are_no_noise() -> None:
+    prose = " ".join(f"The meter of tenant {number} turned {number * 7} times." for number in range(2_000))
+    signs = [chr(0x4E00 + number % 4_000) for number in range(0, 60_000, 7)]
+    assert measure(CLAUDE_3, prose)[1]
+    assert measure(CLAUDE_3, "，".join("".join(signs[at : at + 9]) for at in range(0, len(signs), 9)) * 4)[1]
 
 
 @pytest.mark.parametrize(
