@@ -149,27 +149,48 @@ def _bill(records: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+# An estimate whose error nobody knows is taken to see at least half of what it is billed for.
+_UNKNOWN_ERROR = 1.0
+
+
 def _split(billed: pl.DataFrame) -> pl.DataFrame:
-    """Scale the counted segments to the billed input; what a partial count does not see is unexplained."""
+    """Scale the counted segments to the billed input; what no visible text accounts for is unexplained."""
     total = billed["total_input"].fill_null(0).to_numpy()
     known = billed.select(pl.any_horizontal(pl.col(c).is_not_null() for c in INPUT_BUCKETS)).to_series()
-    weights = _segment_weights(billed, total)
-    parts = apportion_rows(weights, total)
+    weights = _segment_weights(billed)
+    unexplained = _unexplained(weights, total, _expected_errors(billed))
+    weights[:, -1] = 0
+    parts = apportion_rows(weights, total - unexplained)
+    parts[:, -1] += unexplained
     columns = [pl.Series(f"seg_{name}", parts[:, i]).set(~known, None) for i, name in enumerate(SEGMENTS)]
     return billed.with_columns(columns)
 
 
-def _segment_weights(billed: pl.DataFrame, total: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _segment_weights(billed: pl.DataFrame) -> npt.NDArray[np.int64]:
     width = len(SEGMENTS)
     nothing = [0] * width
-    weights = np.array(
+    return np.array(
         [list(row) if row is not None else nothing for row in billed["counted_segments"].to_list()],
         dtype=np.int64,
     ).reshape(-1, width)
-    partial = (billed["count_method"] == "partial").to_numpy()
-    unseen = np.where(partial, np.maximum(total - weights.sum(axis=1), 0), 0)
-    weights[:, -1] += unseen
-    return weights
+
+
+def _expected_errors(billed: pl.DataFrame) -> npt.NDArray[np.float64]:
+    """By what share of itself a count may be short: an estimate by its error, any other by nothing."""
+    estimate = pl.col("count_method") == "calibrated"
+    error = pl.col("count_error").fill_null(_UNKNOWN_ERROR)
+    return billed.select(pl.when(estimate).then(error).otherwise(0.0)).to_series().to_numpy()
+
+
+def _unexplained(
+    weights: npt.NDArray[np.int64], total: npt.NDArray[np.int64], errors: npt.NDArray[np.float64]
+) -> npt.NDArray[np.int64]:
+    """What is billed beyond the visible text: as much as the count itself says, and what its error leaves."""
+    counted, said = weights.sum(axis=1), weights[:, -1]
+    surplus = total - (counted - said)
+    beyond = surplus - np.rint(counted * errors).astype(np.int64)
+    found: npt.NDArray[np.int64] = np.maximum(np.maximum(np.minimum(said, surplus), beyond), 0)
+    return found
 
 
 def apportion_rows(weights: npt.NDArray[np.int64], total: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

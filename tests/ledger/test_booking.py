@@ -184,6 +184,52 @@ def test_a_partial_count_leaves_the_rest_unexplained(records):
     assert (booked["seg_user"][0], booked["seg_unexplained"][0]) == (100, 900)
 
 
+@pytest.mark.parametrize(
+    ("method", "error", "billed", "visible", "unexplained"),
+    [
+        ("exact", 0.0, 1031, 35, 996),  # what a gateway put in is no text of the user's
+        ("exact", 0.0, 34, 34, 0),  # a shortfall is scaled
+        ("calibrated", 0.02, 102, 102, 0),  # 2 % of 100 is what the estimate may be off
+        ("calibrated", 0.02, 150, 102, 48),
+        ("calibrated", 0.02, 90, 90, 0),
+        ("calibrated", None, 200, 200, 0),
+        ("calibrated", None, 1031, 200, 831),
+    ],
+)
+def test_what_no_text_accounts_for_is_not_laid_on_the_text(
+    records, method, error, billed, visible, unexplained
+):
+    counted = 35 if method == "exact" else 100
+    frame = records(
+        {
+            "input_tokens": billed,
+            "segments": {"user": counted},
+            "counted_input_tokens": counted,
+            "count_method": method,
+            "count_error": error,
+        }
+    )
+    booked, _ = book(frame, [])
+    assert (booked["seg_user"][0], booked["seg_unexplained"][0]) == (visible, unexplained)
+
+
+@pytest.mark.parametrize(("billed", "user", "unexplained"), [(560, 55, 505), (555, 55, 500), (60, 55, 5)])
+def test_what_a_count_itself_calls_unexplained_takes_surplus_and_shortfall_first(
+    records, billed, user, unexplained
+):
+    frame = records(
+        {
+            "input_tokens": billed,
+            "segments": {"user": 55, "unexplained": 500},
+            "counted_input_tokens": 555,
+            "count_method": "exact",
+            "count_error": 0.0,
+        }
+    )
+    booked, _ = book(frame, [])
+    assert (booked["seg_user"][0], booked["seg_unexplained"][0]) == (user, unexplained)
+
+
 counts = st.integers(0, 3_000_000)
 
 
