@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import queue
@@ -281,6 +282,8 @@ def _serve(pipe: connection.Connection, others: Sequence[connection.Connection],
     # Of a forked process: while it held the others' ends of the pipes, nobody would hear that they closed.
     for other in others:
         other.close()
+    # What is here already stays: it need not be looked through for garbage.
+    gc.freeze()
     outgoing: queue.Queue[bytes] = queue.Queue(maxsize=1)
     threading.Thread(target=_send, args=(pipe, outgoing), daemon=True).start()
     for task in _given(pipe):

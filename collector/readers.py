@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Generator, Iterable, Iterator
 from functools import partial
 
@@ -21,9 +22,7 @@ def results(
     Where there is much to read, the fast counter is loaded before; else it is when it is missed.
     """
     if not processes:
-        for task in tasks:
-            for place, part in _read(job, task):
-                yield task[place], part
+        yield from _here(tasks, job)
         return
     if is_fork_safe():
         # What is loaded before the processes are forked is there in each of them.
@@ -34,11 +33,24 @@ def results(
     yield from _pooled(tasks, job, processes)
 
 
+def _here(tasks: Iterable[Task], job: Job) -> Iterator[tuple[Numbered, Part]]:
+    gc.freeze()
+    try:
+        for task in tasks:
+            for place, part in _read(job, task):
+                yield task[place], part
+    finally:
+        gc.unfreeze()
+
+
 def _read(job: Job, task: Task) -> Iterator[Answer]:
     """The work of one process: the parts of a task's units, each with the unit's place in the task."""
     for place, numbered in enumerate(task):
         for part in read(numbered.unit, job):
             yield place, part
+            # Messages that are remembered and their labels name each other: Python's own search for such
+            # circles comes too seldom for memory to stay flat. All that is frozen is left out of it.
+            gc.collect()
 
 
 def _pooled(tasks: Iterable[Task], job: Job, processes: int) -> Iterator[tuple[Numbered, Part]]:
