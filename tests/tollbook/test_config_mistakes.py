@@ -49,7 +49,7 @@ type = "slack"
 
 TOLD = [
     "ledger.wait: expected a duration such as '30s', '5m', '4h' or '1d' (it is 'soon')",
-    "source #1.format: expected one of auto, tollbook, litellm, pair; did you mean 'litellm'? "
+    f"source #1.format: expected one of auto, {', '.join(FORMATS)}; did you mean 'litellm'? "
     "(it is 'liteLLM')",
     "source #1.frmat: unknown key; did you mean 'format'?",
     "attribution.defaults.tennant: input should be 'tenant', 'workflow', 'model_tier' or 'environment' "
