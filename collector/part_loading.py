@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 
 import polars as pl
@@ -36,14 +36,6 @@ class Loaded:
     seconds: float = 0.0
     outcome: Outcome = field(default_factory=Outcome)
     problems: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """A piece of one commit, and the names that are known to be booked after it."""
-
-    batch: Batch
-    names: tuple[str, ...]
 
 
 def load_parts(
@@ -84,13 +76,11 @@ def load(
     problems: list[str] = []
     outcomes: list[Outcome] = []
     names: list[str] = []
-    for steps in _commits(_steps(place, fresh, known, now, problems)):
+    for together in _commits(_batches(place, fresh, known, now, problems)):
         with visit() as ledger:
-            outcomes += post_all(ledger, [step.batch for step in steps], contracts, now)
-            names += (done := [name for step in steps for name in step.names])
-            # Killed just before this, the parts are booked again, which changes nothing.
-            remember(ledger, done, now)
-        progress(sum(step.batch.bytes for step in steps))
+            outcomes += post_all(ledger, together, contracts, now)
+        names += [name for batch in together for name in batch.parts]
+        progress(sum(batch.bytes for batch in together))
     if outcomes:
         with visit() as ledger:
             derived.settle(ledger)
@@ -100,12 +90,14 @@ def load(
         parts=len(set(names) - {mark(manifest) for manifest in fresh}),
         size=sum(manifest.stamp.size for manifest in fresh),
         seconds=time.perf_counter() - started,
-        outcome=_together(outcomes),
+        outcome=total(outcomes),
         problems=tuple(problems),
     )
 
 
-def _together(outcomes: Sequence[Outcome]) -> Outcome:
+def total(outcomes: Iterable[Outcome]) -> Outcome:
+    """The sum of outcomes."""
+    outcomes = list(outcomes)
     return Outcome(*(sum(getattr(each, one.name) for each in outcomes) for one in fields(Outcome)))
 
 
@@ -126,21 +118,27 @@ def check_key(found: Sequence[Manifest], key: bytes) -> None:
     if others:
         raise SourceError(
             f"the parts of {others[0].source} were made with key {others[0].key_id}, the ledger has {own}: "
-            f"give the workers the ledger's key (TOLLBOOK_KEY_FILE) and make them again"
+            f"give the workers the ledger's key (TOLLBOOK_KEY_FILE) and make them again; where that source "
+            f"is no more, delete {others[0].name}"
         )
 
 
-def _steps(
+def damaged(part: PartFile, manifest: Manifest) -> str:
+    """What to do about a part that is not as it was made."""
+    return (
+        f"{part.name}, a part of {manifest.source}, is gone or damaged: run `tollbook ingest --on` again to "
+        f"make it anew, then load the parts again; where that source is no more, delete {manifest.name}"
+    )
+
+
+def _batches(
     place: Place, fresh: Sequence[Manifest], known: frozenset[str], now: datetime, problems: list[str]
-) -> Iterator[_Step]:
+) -> Iterator[Batch]:
     for manifest in fresh:
         try:
-            yield from _source_steps(place, manifest, known, now)
-        except _DamagedError as damaged:
-            problems.append(
-                f"{damaged.part.name}, a part of {manifest.source}, is gone or damaged: run "
-                f"`tollbook ingest --on` again to make it anew, then load the parts again"
-            )
+            yield from _of_source(place, manifest, known, now)
+        except _DamagedError as found:
+            problems.append(damaged(found.part, manifest))
 
 
 class _DamagedError(Exception):
@@ -151,7 +149,7 @@ class _DamagedError(Exception):
         self.part = part
 
 
-def _source_steps(place: Place, manifest: Manifest, known: frozenset[str], now: datetime) -> Iterator[_Step]:
+def _of_source(place: Place, manifest: Manifest, known: frozenset[str], now: datetime) -> Iterator[Batch]:
     frames: list[pl.DataFrame] = []
     names: list[str] = []
     for part in manifest.parts:
@@ -160,10 +158,10 @@ def _source_steps(place: Place, manifest: Manifest, known: frozenset[str], now: 
         frames.append(_frame(place, part))
         names.append(part.name)
         if sum(map(len, frames)) >= _COMMIT_ROWS:
-            yield _Step(batch_of(manifest, frames, now), tuple(names))
+            yield replace(batch_of(manifest, frames, now), parts=tuple(names))
             frames, names = [], []
     rest = _frame(place, manifest.rejects), _frame(place, manifest.prompt_versions)
-    yield _Step(batch_of(manifest, frames, now, rest), (*names, mark(manifest)))
+    yield replace(batch_of(manifest, frames, now, rest), parts=(*names, mark(manifest)))
 
 
 def _frame(place: Place, part: PartFile) -> pl.DataFrame:
@@ -173,19 +171,12 @@ def _frame(place: Place, part: PartFile) -> pl.DataFrame:
     return found
 
 
-def _commits(steps: Iterable[_Step]) -> Iterator[list[_Step]]:
-    waiting: list[_Step] = []
-    for step in steps:
-        waiting.append(step)
-        if sum(len(each.batch.records) for each in waiting) >= _COMMIT_ROWS:
+def _commits(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
+    waiting: list[Batch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(len(each.records) for each in waiting) >= _COMMIT_ROWS:
             yield waiting
             waiting = []
     if waiting:
         yield waiting
-
-
-def remember(ledger: Ledger, names: Sequence[str], now: datetime) -> None:
-    """Keep what is booked by name."""
-    at = pl.lit(now.replace(tzinfo=None), pl.Datetime("us"))
-    frame = pl.DataFrame({"name": list(names)}, schema={"name": pl.String}).with_columns(loaded_at=at)
-    ledger.append("loaded_parts", frame)

@@ -92,6 +92,10 @@ class Manifest:
         """Where it is kept: one a source and content."""
         return f"{_shelf(self.source)}/{self.digest[:32]}.json"
 
+    def stem_in(self, folder: str) -> str:
+        """How the names of the parts that are made of the same bytes begin."""
+        return f"{folder}/{self.digest[:16]}-"
+
     def keep(self, place: Place) -> None:
         """Write it; its files have to be there already."""
         place.keep(self.name, msgspec.json.format(msgspec.json.encode(self)))

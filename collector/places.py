@@ -7,7 +7,7 @@ import functools
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,6 +41,9 @@ class Place(Protocol):
 
     def keep(self, name: str, content: bytes) -> None:
         """Write a file that readers see whole or not at all. Raises SourceError."""
+
+    def drop(self, name: str) -> None:
+        """Delete a file, if it is there. Raises SourceError."""
 
 
 def is_url(path: str) -> bool:
@@ -88,6 +91,17 @@ class Folder:
         except OSError as error:
             raise SourceError(f"cannot write {path}: {error.strerror or error}") from error
 
+    def drop(self, name: str) -> None:
+        """Delete a file, and the folders that are empty without it."""
+        path = self.root / name
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise SourceError(f"cannot delete {path}: {error.strerror or error}") from error
+        with suppress(OSError):
+            for folder in path.parents[: len(Path(name).parts) - 1]:
+                folder.rmdir()
+
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
@@ -118,6 +132,14 @@ class Bucket:
 
         with _told(f"{self.url}/{name}"):
             obstore.put(store, key, content)
+
+    def drop(self, name: str) -> None:
+        """Delete an object."""
+        store, key = _opened(f"{self.url}/{name}")
+        import obstore
+
+        with _told(f"{self.url}/{name}"), suppress(FileNotFoundError):
+            obstore.delete(store, key)
 
 
 def find(patterns: Sequence[str], base: Path) -> list[str]:

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -23,8 +24,10 @@ from collector.places import Place
 from collector.sources import SourceError
 from ledger import derived, store
 from ledger.frames import RECORDS
-from ledger.posting import PROMPT_VERSIONS, REJECTS, Batch, post
+from ledger.posting import PROMPT_VERSIONS, REJECTS, Batch, Outcome, post_all
 from ledger.prices import Contract
+from ledger.resources import USUAL, Resources
+from ledger.store import Ledger
 
 BUCKET_ROWS = 5_000_000
 _SPLIT_ROWS = 4_000_000
@@ -45,30 +48,47 @@ class Portion:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Portions to be split by their calls' ids."""
+    """Portions to be split by their calls' ids, into files below `work`."""
 
     place: str
+    work: str
     portions: tuple[Portion, ...]
     buckets: int
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
-    """Portions that hold every record of their calls, and the days whose calls are wanted."""
+class Terms:
+    """How calls are booked, whatever bucket they are in."""
 
-    place: str
-    portions: tuple[Portion, ...]
-    days: frozenset[date]
     contracts: tuple[Contract, ...]
     now: datetime
+    resources: Resources = USUAL
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Portions that hold every record of their calls, and the days whose calls are wanted.
+
+    The sums are kept below `work`; `resources` bound the ledger that is thrown away.
+    """
+
+    place: str
+    work: str
+    portions: tuple[Portion, ...]
+    days: frozenset[date]
+    terms: Terms
 
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """What a bucket gave: a file for each derived table and for the prices used; how many calls are in it."""
+    """What a bucket gave: a file for each derived table and for the prices used; how many calls are in it.
+
+    `outcomes` say what became of each source's records of the wanted days.
+    """
 
     calls: int
     tables: dict[str, PartFile] = field(default_factory=dict)
+    outcomes: tuple[tuple[str, Outcome], ...] = ()
 
 
 class Each(Protocol):
@@ -84,27 +104,24 @@ def here(work: Callable[[Item], Answer], items: Sequence[Item]) -> list[Answer]:
 
 
 def sum_up(
-    place: str,
-    found: Sequence[Manifest],
-    days: frozenset[date],
-    contracts: tuple[Contract, ...],
-    now: datetime,
-    each: Each,
+    place: str, work: str, found: Sequence[Manifest], days: frozenset[date], terms: Terms, each: Each
 ) -> list[Sums]:
-    """The sums of these days' calls. Raises SourceError for a part that is not as it was made."""
-    portions = tuple(
-        Portion(part, manifest.source)
+    """The sums of these days' calls, in files below `work`. Raises SourceError for a damaged part."""
+    portions = [
+        (part.day, Portion(part, manifest.source))
         for manifest in found
         for part in manifest.parts
         if part.day is not None and any(abs(part.day - day) <= _BESIDE for day in days)
-    )
-    buckets = -(-sum(portion.part.rows for portion in portions) // BUCKET_ROWS)
+    ]
+    # In the order of days, a call that is told again after midnight was added on the day before.
+    ordered = tuple(portion for _, portion in sorted(portions, key=itemgetter(0)))
+    buckets = -(-sum(portion.part.rows for portion in ordered) // BUCKET_ROWS)
     if buckets <= 1:
-        return each(sum_bucket, [Bucket(place, portions, days, contracts, now)])
-    splits = [Split(place, group, buckets) for group in _groups(portions)]
+        return each(sum_bucket, [Bucket(place, work, ordered, days, terms)])
+    splits = [Split(place, work, group, buckets) for group in _groups(ordered)]
     pieces = each(split, splits)
     wanted = [
-        Bucket(place, tuple(Portion(piece[number], None) for piece in pieces), days, contracts, now)
+        Bucket(place, work, tuple(Portion(piece[number], None) for piece in pieces), days, terms)
         for number in range(buckets)
     ]
     return each(sum_bucket, wanted)
@@ -129,7 +146,9 @@ def split(order: Split) -> list[PartFile]:
     by_bucket = records.partition_by("bucket", as_dict=True, include_key=False)
     writer = Writer(place, f"{order.buckets}")
     return [
-        writer.file(f"split/{number:04d}", by_bucket.get((number,), records.clear().drop("bucket")))
+        writer.file(
+            f"{order.work}/split/{number:04d}", by_bucket.get((number,), records.clear().drop("bucket"))
+        )
         for number in range(order.buckets)
     ]
 
@@ -137,20 +156,42 @@ def split(order: Split) -> list[PartFile]:
 def sum_bucket(order: Bucket) -> Sums:
     """Book every call of a bucket in a ledger of its own, and keep the sums of the wanted days."""
     place = places.at(order.place)
+    outcomes: list[tuple[str, Outcome]] = []
     with (
         tempfile.TemporaryDirectory(prefix="tollbook-") as folder,
-        store.open(Path(folder) / "bucket.duckdb") as ledger,
+        store.open(Path(folder) / "bucket.duckdb", resources=order.terms.resources) as ledger,
     ):
         for frame in _commits(_records(place, order.portions)):
-            post(ledger, _batch(frame, order.now), order.contracts, order.now)
-        days = ", ".join(f"DATE '{day}'" for day in sorted(order.days))
-        ledger.execute(f"CREATE TEMP VIEW wanted AS SELECT * FROM requests WHERE ts::DATE IN ({days})")
-        calls = int(str(ledger.rows("SELECT count(*) FROM wanted")[0][0]))
-        frames = {name: ledger.frame(derived.query(name, "wanted")) for name in derived.DERIVED}
-        used = "SELECT * FROM prices WHERE price_id IN (SELECT price_id FROM wanted)"
-        frames["prices"] = ledger.frame(used)
+            outcomes += _post(ledger, frame, order)
+        calls, frames = _sums_of(ledger, order.days)
     writer = Writer(place, f"{min(order.days):%Y%m%d}")
-    return Sums(calls, {name: writer.file(f"sums/{name}", frame) for name, frame in frames.items()})
+    tables = {name: writer.file(f"{order.work}/sums/{name}", frame) for name, frame in frames.items()}
+    return Sums(calls, tables, tuple(outcomes))
+
+
+def _sums_of(ledger: Ledger, wanted: frozenset[date]) -> tuple[int, dict[str, pl.DataFrame]]:
+    """How many calls the days have, the derived tables of them and the prices they were booked by."""
+    days = ", ".join(f"DATE '{day}'" for day in sorted(wanted))
+    ledger.execute(f"CREATE TEMP VIEW wanted AS SELECT * FROM requests WHERE ts::DATE IN ({days})")
+    calls = int(str(ledger.rows("SELECT count(*) FROM wanted")[0][0]))
+    frames = {name: ledger.frame(derived.query(name, "wanted")) for name in derived.DERIVED}
+    used = "SELECT * FROM prices WHERE price_id IN (SELECT price_id FROM wanted)"
+    return calls, {**frames, "prices": ledger.frame(used)}
+
+
+def _post(ledger: Ledger, records: pl.DataFrame, order: Bucket) -> list[tuple[str, Outcome]]:
+    """Book records; what became of those of the wanted days, by source."""
+    if records.is_empty():
+        return []
+    dated = records.with_columns(day=pl.col("ts").dt.date()).sort("day", maintain_order=True)
+    parts = dated.partition_by("day", "source_file", as_dict=True, maintain_order=True)
+    batches = [_batch(part.drop("day"), str(source), order.terms.now) for (_, source), part in parts.items()]
+    outcomes = post_all(ledger, batches, order.terms.contracts, order.terms.now)
+    return [
+        (str(source), outcome)
+        for (day, source), outcome in zip(parts, outcomes, strict=True)
+        if day in order.days
+    ]
 
 
 def _records(place: Place, portions: Sequence[Portion]) -> Iterator[pl.DataFrame]:
@@ -176,14 +217,14 @@ def _commits(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         yield pl.concat(waiting)
 
 
-def _batch(records: pl.DataFrame, now: datetime) -> Batch:
+def _batch(records: pl.DataFrame, source: str, now: datetime) -> Batch:
     at = pl.lit(now.replace(tzinfo=None), pl.Datetime("us"))
     return Batch(
         records=records.with_columns(at.alias("ingested_at")).select(RECORDS.names()),
         rejects=REJECTS.to_frame(),
         prompt_versions=PROMPT_VERSIONS.to_frame(),
         source=None,
-        source_file="",
+        source_file=source,
         format="",
         bytes=0,
         reads_on=False,

@@ -66,6 +66,8 @@ class Batch:
     `reads_on` is false where single records were read again and the source's end was not looked at.
     `set_aside` counts sound records that hold no call. `counts` are tokens of long texts by keyed digest, for
     `token_cache`; `doubt` says why the fast counter was switched off in the process that read it.
+    `told_before` counts records that are in the ledger's sums already and so are not among `records`;
+    `parts` names the files made elsewhere that are booked by this batch.
     """
 
     records: pl.DataFrame
@@ -79,6 +81,8 @@ class Batch:
     set_aside: int = 0
     counts: token_cache.Counts = field(default_factory=dict)
     doubt: str | None = None
+    told_before: int = 0
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,24 @@ def post_all(
             _post_progress(ledger, batch, replace(outcome, rejected=kept), now)
         _post_prompt_versions(ledger, pl.concat(batch.prompt_versions for batch in batches))
         _post_counting(ledger, batches, now)
+        remember(ledger, [(name, batch.source_file) for batch in batches for name in batch.parts], now)
     return outcomes
+
+
+def remember(ledger: Ledger, parts: Sequence[tuple[str, str]], now: datetime) -> None:
+    """Keep the names of booked parts, each with the source it was made of."""
+    if not parts:
+        return
+    frame = pl.DataFrame(parts, schema={"name": pl.String, "source": pl.String}, orient="row")
+    with ledger.scanning("booked", frame.with_columns(loaded_at=_naive(now))):
+        ledger.execute(
+            "INSERT INTO loaded_parts BY NAME SELECT * FROM booked "
+            "WHERE name NOT IN (SELECT name FROM loaded_parts)"
+        )
+
+
+def _naive(now: datetime) -> pl.Expr:
+    return pl.lit(now.replace(tzinfo=None), pl.Datetime("us"))
 
 
 def _post_counting(ledger: Ledger, batches: Sequence[Batch], now: datetime) -> None:
@@ -172,10 +193,10 @@ def _by_batch(frame: pl.DataFrame, count: int) -> list[pl.DataFrame]:
 
 def _outcome(batch: Batch, incoming: pl.DataFrame, fresh: pl.DataFrame, first: pl.DataFrame) -> Outcome:
     return Outcome(
-        read=len(incoming) + len(batch.rejects) + batch.set_aside,
+        read=len(incoming) + len(batch.rejects) + batch.set_aside + batch.told_before,
         added=len(first),
         updated=len(fresh) - len(first),
-        duplicate=len(incoming) - len(fresh),
+        duplicate=len(incoming) - len(fresh) + batch.told_before,
         rejected=len(batch.rejects),
         merged_identical=_without_id(incoming) - _without_id(fresh),
         set_aside=batch.set_aside,
@@ -250,19 +271,24 @@ def _post_progress(ledger: Ledger, batch: Batch, outcome: Outcome, now: datetime
             "INSERT INTO sources VALUES (?, ?, ?, ?, ?, ?, ?)",
             [place.path, place.format, place.size, place.position, place.lines, place.digest, at],
         )
+    post_run(ledger, batch.source_file, batch.format, batch.bytes, outcome, now)
+
+
+def post_run(ledger: Ledger, source_file: str, form: str, size: int, outcome: Outcome, now: datetime) -> None:
+    """Write down what became of records that were read of a source."""
     ledger.execute(
         "INSERT INTO ingest_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            at,
-            batch.source_file,
-            batch.format,
+            now.replace(tzinfo=None),
+            source_file,
+            form,
             outcome.read,
             outcome.added,
             outcome.updated,
             outcome.duplicate,
             outcome.merged_identical,
             outcome.rejected,
-            batch.bytes,
+            size,
             outcome.set_aside,
         ],
     )

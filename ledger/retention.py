@@ -43,12 +43,13 @@ def drop(ledger: Ledger, keep_days: int, now: datetime) -> Drop:
             [before],
         )
         ledger.execute("DELETE FROM requests WHERE ts < ?", [before])
-        _seal(ledger, days["period_start"], now)
+        seal(ledger, days["period_start"], now)
     ledger.execute("CHECKPOINT")
     return Drop(days.height, int(days["requests"].sum()))
 
 
-def _seal(ledger: Ledger, days: pl.Series, now: datetime) -> None:
+def seal(ledger: Ledger, days: pl.Series, now: datetime) -> None:
+    """Have these days, given by their midnights, take no more rows."""
     at = now.astimezone(UTC).replace(tzinfo=None)
     sealed = days.to_frame().select(
         "period_start",

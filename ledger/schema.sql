@@ -152,7 +152,7 @@ CREATE TABLE ingest_runs (
 );
 
 -- What was booked of parts made elsewhere: a part by its name, a source by its manifest and its settings.
-CREATE TABLE loaded_parts (name VARCHAR NOT NULL, loaded_at TIMESTAMP NOT NULL);
+CREATE TABLE loaded_parts (name VARCHAR NOT NULL, source VARCHAR NOT NULL, loaded_at TIMESTAMP NOT NULL);
 
 CREATE TABLE token_cache (key BLOB NOT NULL, tokens BIGINT NOT NULL, used_at TIMESTAMP NOT NULL);
 

@@ -170,9 +170,13 @@ def sums_loaded(done: SummedUp) -> str:
     days = ", ".join(str(day) for day in done.days) or "none"
     lines = [f"{_count(done.calls, 'call')} summed up, {done.seconds:.1f} s; days closed: {days}"]
     if done.waiting:
-        lines.append(f"not over yet, to be loaded later: {', '.join(str(day) for day in done.waiting)}")
+        waiting = ", ".join(str(day) for day in done.waiting)
+        lines.append(f"not over yet, or no later day has parts yet: {waiting}")
     if done.late:
-        lines.append(f"{_count(done.late, 'record')} refused: told after the day was closed")
+        sources = ", ".join(done.late_sources)
+        lines.append(f"{_count(done.late, 'record')} refused, of days that were summed up before: {sources}")
+    if done.told_before:
+        lines.append(f"{_count(done.told_before, 'record')} of such days told again: they are in the sums")
     return "\n".join(lines)
 
 

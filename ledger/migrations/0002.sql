@@ -7,7 +7,7 @@ ALTER TABLE record_parts ADD COLUMN count_category VARCHAR;
 ALTER TABLE record_parts ADD COLUMN context_chunk_tokens BIGINT[];
 
 -- What was booked of parts made elsewhere: a part by its name, a source by its manifest and its settings.
-CREATE TABLE loaded_parts (name VARCHAR NOT NULL, loaded_at TIMESTAMP NOT NULL);
+CREATE TABLE loaded_parts (name VARCHAR NOT NULL, source VARCHAR NOT NULL, loaded_at TIMESTAMP NOT NULL);
 -- The rollup was a view of the rows; it and the other derived tables are kept from now on (see derived.py).
 DROP VIEW rollup;
 CREATE TABLE unsettled (bucket TIMESTAMP NOT NULL);

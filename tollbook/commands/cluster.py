@@ -146,21 +146,25 @@ def load_parts(
 def _load_sums(desk: Desk, place: str, contracts: Sequence[Contract], on: str | None) -> None:
     from collector.rollup_loading import load_sums
     from collector.rollups import here
-    from tollbook import screen
+    from tollbook import parts, screen
 
     each = here if on is None else _each(desk, on)
-    done = load_sums(_absolute(place), desk.visit, contracts, desk.now, each)
+    bounds = parts.resources(desk.config)
+    done = load_sums(_absolute(place), desk.visit, contracts, desk.now, each, bounds)
     desk.say(
         screen.sums_loaded(done),
         days=list(done.days),
         waiting=list(done.waiting),
         calls=done.calls,
+        apart=list(done.apart),
         late=done.late,
+        late_sources=list(done.late_sources),
+        told_before=done.told_before,
         rejected=done.rest.outcome.rejected,
         seconds=round(done.seconds, 3),
-        problems=list(done.rest.problems),
+        problems=list(done.problems),
     )
-    _tell(desk, done.rest.problems)
+    _tell(desk, done.problems)
 
 
 def _each(desk: Desk, on: str) -> Each:
