@@ -326,14 +326,18 @@ class FrameError(TypeError):
     """A frame does not have the schema its name promises."""
 
 
-# Input tokens as billed and as counted before any calibration, call by call, in an order that never changes.
+# Input tokens as billed and as counted before any calibration, call by call, in an order that never changes;
+# `age` is 1 for the newest call of its group.
 CALIBRATION_PAIRS = _schema(
     {
         "model": pl.String(),
         "api": pl.String(),
         "category": pl.String(),
+        "tokenizer": pl.String(),
+        "rules": pl.String(),
         "counted": pl.Float64(),
         "reported": pl.Int64(),
+        "age": pl.Int64(),
     }
 )
 CALIBRATIONS = _schema(
@@ -342,8 +346,12 @@ CALIBRATIONS = _schema(
         "model": pl.String(),
         "api": pl.String(),
         "category": pl.String(),
+        "tokenizer": pl.String(),
+        "rules": pl.String(),
         "factor": pl.Float64(),
         "intercept": pl.Float64(),
+        "least": pl.Float64(),
+        "greatest": pl.Float64(),
         "error": pl.Float64(),
         "evidence": pl.Int64(),
         "since": pl.Datetime("us"),

@@ -215,9 +215,13 @@ CREATE TABLE calibrations (
     model VARCHAR NOT NULL,
     api VARCHAR NOT NULL,
     category VARCHAR NOT NULL,
+    tokenizer VARCHAR NOT NULL,
+    rules VARCHAR NOT NULL,            -- a line holds for counts by the rules and vocabulary it was fitted on
     factor DOUBLE NOT NULL,
-    intercept DOUBLE NOT NULL,
-    error DOUBLE NOT NULL,              -- relative error to expect, of pairs that took no part in the fit
+    intercept DOUBLE NOT NULL,         -- factor 1 and intercept 0: the plain count is back in force
+    least DOUBLE,                      -- the counts that it was learned from reach from here
+    greatest DOUBLE,                   -- to here
+    error DOUBLE,                       -- relative error to expect, of pairs that took no part in the fit
     evidence BIGINT NOT NULL,           -- pairs of count and bill
     since TIMESTAMP NOT NULL,
     until TIMESTAMP NOT NULL,

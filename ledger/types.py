@@ -295,18 +295,29 @@ class Count:
 class Calibration:
     """How bills of one model, API and category relate to our calibrated count of their input.
 
-    Billed tokens are about `factor` times the count plus `intercept`; `error` is the relative error to
-    expect, the 80th percentile of pairs that took no part in the fit. `version` numbers the refit.
+    Billed tokens are about `factor` times the count plus `intercept`, of counts from `least` to `greatest`
+    that were made by `rules` in the vocabulary of `tokenizer`; of others nothing is known. `error` is the
+    relative error to expect, the 80th percentile of pairs that took no part in the fit. `version` numbers
+    the refit.
     """
 
     version: int
     model: str
     api: str
     category: str
+    tokenizer: str
+    rules: str
     factor: float
     intercept: float
+    least: float
+    greatest: float
     error: float
     evidence: int
+
+    @property
+    def key(self) -> tuple[str, str, str, str, str]:
+        """The counts that it is for."""
+        return self.model, self.api, self.category, self.tokenizer, self.rules
 
 
 @dataclass(frozen=True, slots=True)

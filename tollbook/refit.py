@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from analytics import calibration
+from collector.counting import RULES_VERSION
 from ledger import calibrations
 from ledger.store import Ledger
 from ledger.types import Calibration
@@ -19,23 +20,29 @@ WINDOW: Final = timedelta(days=28)
 
 @dataclass(frozen=True, slots=True)
 class Refit:
-    """What a refit learned, and everything that holds from now on; `pairs` is what it learned from."""
+    """What a refit learned and dropped, and what holds from now on; `pairs` is what it learned from."""
 
     pairs: int
     learned: tuple[Calibration, ...]
+    dropped: tuple[Calibration, ...]
     in_force: tuple[Calibration, ...]
 
 
 def refit(visit: Visit, now: datetime) -> Refit:
     """Learn from the last 28 days; what is learned is used by every ingest from now on."""
     with visit() as ledger:
-        known = calibrations.in_force(ledger)
-        pairs = calibrations.pairs(ledger, now - WINDOW, now)
+        known = _of_these_rules(ledger)
+        pairs = calibrations.pairs(ledger, now - WINDOW, now, RULES_VERSION)
         version = calibrations.next_version(ledger)
         since, until = (moment.astimezone(UTC).replace(tzinfo=None) for moment in (now - WINDOW, now))
         learned = calibration.refit(pairs, known, version, since, until, until)
         if not learned.is_empty():
             calibrations.keep(ledger, learned)
-        in_force = calibrations.in_force(ledger)
-    news = () if learned.is_empty() else tuple(one for one in in_force if one.version == version)
-    return Refit(pairs.height, news, in_force)
+        in_force = _of_these_rules(ledger)
+    news = tuple(one for one in in_force if one not in known)
+    held = {one.key for one in in_force}
+    return Refit(pairs.height, news, tuple(one for one in known if one.key not in held), in_force)
+
+
+def _of_these_rules(ledger: Ledger) -> tuple[Calibration, ...]:
+    return tuple(one for one in calibrations.in_force(ledger) if one.rules == RULES_VERSION)

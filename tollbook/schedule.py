@@ -161,10 +161,13 @@ def tidy_job(shift: Shift) -> None:
 
 def refit_job(shift: Shift) -> None:
     """Learn from bills how estimated counts are off; silent where there is nothing new."""
-    for one in refit(shift.visit, shift.clock()).learned:
+    found = refit(shift.visit, shift.clock())
+    for one in found.learned:
         logs.get().info(
             "calibrated", model=one.model, category=one.category, factor=round(one.factor, 3), error=one.error
         )
+    for one in found.dropped:
+        logs.get().info("calibration dropped", model=one.model, category=one.category, version=one.version)
 
 
 JOBS: Mapping[str, Callable[[Shift], None]] = {

@@ -23,7 +23,7 @@ AS_OF = ("--as-of", "2026-10-07T07:00:00Z")
         (("rejects",), {"rejects", "total"}),
         (("rejects", "retry"), {"booked", "still_rejected", "gone"}),
         (("sql", "SELECT ts, cost_usd, record_digest FROM requests"), {"columns", "rows"}),
-        (("counts", "refit"), {"pairs", "learned", "in_force"}),
+        (("counts", "refit"), {"pairs", "learned", "dropped", "in_force"}),
         (("doctor",), {"points", "failed"}),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, tuple) else "",

@@ -7,6 +7,7 @@ import json
 import polars as pl
 import pytest
 
+from collector.counting import RULES_VERSION
 from ledger import store
 
 
@@ -33,8 +34,10 @@ def test_parts_are_counted_by_what_the_ledger_has_learned(tollbook, folder):
     with store.open(folder / "tollbook.duckdb") as ledger:
         ledger.execute(
             "INSERT INTO calibrations BY NAME SELECT 3 AS version, 'house-llama-9' AS model, "
-            "'openai.chat' AS api, 'text' AS category, 2.0 AS factor, 0.0 AS intercept, 0.01 AS error, "
-            "50 AS evidence, now()::TIMESTAMP AS since, since AS until, since AS fitted_at"
+            "'openai.chat' AS api, 'text' AS category, 'o200k_base' AS tokenizer, ? AS rules, "
+            "2.0 AS factor, 0.0 AS intercept, 1 AS least, 900 AS greatest, 0.01 AS error, 50 AS evidence, "
+            "now()::TIMESTAMP AS since, since AS until, since AS fitted_at",
+            [RULES_VERSION],
         )
     assert tollbook("ingest", "--on", "local:1", "--parts", "parts").code == 0
     parts = [pl.read_parquet(part) for part in (folder / "parts" / "rows").rglob("*.parquet")]
