@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -23,6 +24,7 @@ _TEXT_ABOUT: tuple[tuple[str, Api], ...] = (
 _BODY_KEYS = {"messages": list, "contents": list, "input": str | list, "prompt": str | list}
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _UNSEEN = {
+    PartKind.IMAGE: "image of unknown size",
     PartKind.AUDIO: "audio",
     PartKind.FILE: "file",
     PartKind.REASONING: "reasoning block",
@@ -36,14 +38,10 @@ class DraftError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A call as it would be sent; `text` is what was given where that was no request body.
-
-    `unseen` names what the provider would bill and no count of the text can show.
-    """
+    """A call as it would be sent; `text` is what was given where that was no request body."""
 
     request: Request
     text: str | None
-    unseen: tuple[str, ...] = ()
 
 
 def text_of(data: bytes) -> str:
@@ -103,7 +101,7 @@ def _of_body(body: Json, model: str | None, provider: str | None) -> Draft:
     prompt = reader.prompt(body)
     call = _call(api, chosen, provider, prompt)
     call = replace(call, max_output_tokens=facts.max_output_tokens, service_tier=facts.service_tier)
-    return Draft(call, None, _unseen(prompt))
+    return Draft(call, None)
 
 
 def _api_of(body: Json, model: str | None) -> Api:
@@ -123,14 +121,8 @@ def _call(api: Api, model: str, provider: str | None, prompt: Prompt) -> Request
     )
 
 
-def _unseen(prompt: Prompt) -> tuple[str, ...]:
-    kinds = Counter(_unseen_kind(part) for message in prompt.messages for part in message.parts)
+def unseen(prompt: Prompt, uncounted: Sequence[PartKind]) -> tuple[str, ...]:
+    """Name what is billed and no count shows: `uncounted` parts, hosted tools, what is hidden."""
+    kinds = Counter(name for kind, name in _UNSEEN.items() for one in uncounted if one is kind)
     kinds += Counter("tool that the provider runs" for tool in prompt.tools if tool.hosted)
-    shown = (f"{count} × {kind}" for kind, count in kinds.items() if kind)
-    return (*shown, *prompt.hidden)
-
-
-def _unseen_kind(part: Part) -> str | None:
-    if part.kind is PartKind.IMAGE:
-        return "image of unknown size" if not (part.width and part.height) else None
-    return _UNSEEN.get(part.kind)
+    return (*(f"{count} × {kind}" for kind, count in kinds.items()), *prompt.hidden)

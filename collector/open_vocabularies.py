@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -50,7 +51,9 @@ VOCABULARIES: Mapping[str, OpenVocabulary] = {
     QWEN: OpenVocabulary("qwen", "dashscope", "resources/qwen.tiktoken", _qwen),
 }
 
-# First match wins, on bare names in lower case. Mistral's older models (7b, 8x7b, large-2407) have others.
+# First match wins, on bare names in lower case. Mistral's older models (7b, 8x7b) have others, and so
+# have those of 2023 and 2024 that these names would take in: small-2409, large-2407, large-2411.
+_OLDER: Final = re.compile(r"mistral-(small|medium|large)(-instruct)?-2[34]\d\d(?!\d)")
 _MODELS: tuple[tuple[str, str], ...] = (
     ("mistral-nemo", TEKKEN),
     ("ministral", TEKKEN),
@@ -77,7 +80,7 @@ def path(name: str) -> Path | None:
 
 def vocabulary_of(model: str) -> str | None:
     """The installed vocabulary of a bare model name, None where it has none here."""
-    name = next((name for part, name in _MODELS if part in model), None)
+    name = None if _OLDER.search(model) else next((name for part, name in _MODELS if part in model), None)
     return name if name is not None and path(name) is not None else None
 
 

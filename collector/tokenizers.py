@@ -85,6 +85,12 @@ def tokenizer_for(model: str | None) -> Tokenizer:
     return _FOREIGN if own is None else Tokenizer(own, exact=False)
 
 
+def knows_vocabulary(model: str | None) -> bool:
+    """Whether a model is counted in a vocabulary of its own, however sure the framing around the text is."""
+    found = tokenizer_for(model)
+    return found.exact or found.encoding in open_vocabularies.VOCABULARIES
+
+
 def measure(encoding: str, text: str) -> TextCount:
     """Count a text of any kind, special-token strings as ordinary text; never raises, never stalls."""
     return memory.counts(encoding)[text]

@@ -275,6 +275,7 @@ class Count:
     version and `tokenizer` the vocabulary, so that the same call counts the same again. `tool_tokens` is the
     share of each tool's definition in `segments.tools`, `chunk_tokens` the tokens of each retrieved chunk.
     `error` is the relative error to expect of `input_tokens`: 0.0 where exact, None where unknown.
+    `unseen` are the kinds of the parts that could not be counted.
     """
 
     method: CountMethod
@@ -289,6 +290,7 @@ class Count:
     error: float | None = None
     category: Category = Category.OTHER
     chunk_tokens: tuple[int, ...] = ()
+    unseen: tuple[PartKind, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,8 +74,8 @@ def _count_facts(found: Estimate) -> Iterator[tuple[str, str]]:
     if not found.knows_vocabulary:
         model = names.clean(found.draft.request.model or "")
         yield "", f"the vocabulary of {model} is not known here: counted with {found.count.tokenizer}"
-    if found.draft.unseen:
-        yield "unseen", f"{', '.join(found.draft.unseen)}: billed, and not in these numbers"
+    if found.unseen:
+        yield "unseen", f"{', '.join(found.unseen)}: billed, and not in these numbers"
 
 
 def _money_facts(found: Estimate) -> Iterator[tuple[str, str]]:
@@ -180,7 +180,7 @@ def counted_fields(found: Estimate, name: str, written: Sequence[str]) -> dict[s
         "category": count.category,
         "tokenizer": count.tokenizer,
         "rules": count.rules,
-        "unseen": list(found.draft.unseen),
+        "unseen": list(found.unseen),
         "input_tokens": found.input_tokens,
         "segments": {name: getattr(count.segments, name) for name in SEGMENTS},
         "tool_tokens": [{"name": tool, "tokens": tokens} for tool, tokens in count.tool_tokens],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -9,11 +10,12 @@ from decimal import Decimal
 from collector import rows
 from collector.chunks import Chunk, cut
 from collector.counting import count
-from collector.drafts import Draft
-from collector.tokenizers import bare_model, count_text, tokenizer_for
+from collector.counting.learned import by_key, calibrated
+from collector.drafts import Draft, unseen
+from collector.tokenizers import bare_model, count_text, knows_vocabulary
 from ledger.booking import book
 from ledger.prices import Meter, Price, book_version, key_of, list_price, steps_of
-from ledger.types import SEGMENTS, Count, Usage
+from ledger.types import SEGMENTS, Calibration, Count, CountMethod, Usage
 from ledger.windows import context_window
 from tollbook import parts
 from tollbook.config import Configuration
@@ -83,9 +85,15 @@ class Estimate:
         return None if self.window is None else self.window - self.input_tokens - self.response_budget
 
     @property
+    def unseen(self) -> tuple[str, ...]:
+        """What the provider would bill and the count does not hold."""
+        prompt = self.draft.request.prompt
+        return () if prompt is None else unseen(prompt, self.count.unseen)
+
+    @property
     def knows_vocabulary(self) -> bool:
         """Whether the text is counted in the model's own vocabulary."""
-        return tokenizer_for(self.draft.request.model).exact
+        return knows_vocabulary(self.draft.request.model)
 
 
 def estimate(
@@ -94,9 +102,15 @@ def estimate(
     now: datetime,
     response_budget: int = 0,
     chunking: tuple[int, int] | None = None,
+    learned: Callable[[], Iterable[Calibration]] = tuple,
 ) -> Estimate:
-    """Count and price a draft as of `now`; `chunking` is size and overlap of chunks for its text."""
+    """Count and price a draft as of `now`; `chunking` is size and overlap of chunks for its text.
+
+    `learned` is asked only where the count is an estimate.
+    """
     counted = count(draft.request, parts.segment_rules(config.settings))
+    if counted.method is CountMethod.CALIBRATED:
+        counted = calibrated(counted, draft.request, by_key(learned()))
     cost, window = _booked(draft, counted, config, now, response_budget)
     rates = _rates(draft, now)
     model = bare_model(draft.request.model or "")

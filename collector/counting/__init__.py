@@ -110,4 +110,5 @@ def count(request: Request, segment_rules: SegmentRules = DEFAULT) -> Count:
         chunk_tokens=chunks,
         error=error,
         category=kind,
+        unseen=tally.unseen,
     )

@@ -116,7 +116,7 @@ def _image(image: Part, frame: Mapping[str, int], tally: Tally) -> None:
     if image.width and image.height:
         tally.put("media", frame["image"] + patches(image.width, image.height))
     else:
-        tally.partial = True
+        tally.cannot_see(image)
 
 
 def patches(width: int, height: int) -> int:

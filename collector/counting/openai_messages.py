@@ -112,8 +112,10 @@ def _result(labelled: Labelled, result: Part, frame: Framing, tally: Tally) -> N
 def _images(labelled: Labelled, frame: Framing, tally: Tally) -> None:
     for image in _of_kind(labelled, PartKind.IMAGE):
         tokens = image_tokens(frame.model, image)
-        tally.partial = tally.partial or tokens is None
-        tally.put("media", tokens or 0)
+        if tokens is None:
+            tally.cannot_see(image)
+        else:
+            tally.put("media", tokens)
 
 
 def _spoken(labelled: Labelled, frame: Framing, tally: Tally) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 from collector.segments import Labelled, Slice
 from collector.tokenizers import counts
 from ledger.shares import apportion
-from ledger.types import SEGMENTS, PartKind, Segments
+from ledger.types import SEGMENTS, Part, PartKind, Segments
 
 _EMPTY: Final[dict[str, int]] = dict.fromkeys(SEGMENTS, 0)
 
@@ -17,11 +17,11 @@ class Tally:
     """Tokens of one prompt by segment while they are being counted.
 
     `partial` turns true when something billed is not visible or not countable, `estimated` when a rule that
-    is often some tokens off was used. A tally only ever grows
-    but for small negative constants on a segment that already holds more.
+    is often some tokens off was used; `unseen` are the parts that could not be counted. A tally
+    only ever grows but for small negative constants on a segment that already holds more.
     """
 
-    __slots__ = ("by_segment", "counts", "encoding", "estimated", "partial", "tool_weights")
+    __slots__ = ("by_segment", "counts", "encoding", "estimated", "partial", "tool_weights", "unseen")
 
     def __init__(self, encoding: str) -> None:
         self.encoding = encoding
@@ -30,6 +30,7 @@ class Tally:
         self.tool_weights: list[tuple[str, int]] = []
         self.partial = False
         self.estimated = False
+        self.unseen: tuple[PartKind, ...] = ()
 
     def n(self, text: str) -> int:
         """Count a text, noting where the count is not exact."""
@@ -69,10 +70,15 @@ class Tally:
         """Note the parts of a message whose tokens no text shows."""
         for part in labelled.message.parts:
             if part.kind in _UNCOUNTABLE:
-                self.partial = True
+                self.cannot_see(part)
             elif part.kind is PartKind.TOKENS:
                 self.put(labelled.segment, part.tokens or 0)
                 self.partial = self.partial or part.tokens is None
+
+    def cannot_see(self, part: Part) -> None:
+        """Note a part that is billed by more than what is here of it."""
+        self.partial = True
+        self.unseen += (part.kind,)
 
     def segments(self) -> Segments:
         """Close the tally."""

@@ -42,6 +42,24 @@ def test_a_model_is_counted_in_its_own_vocabulary_where_installed(model: str, na
     assert (counted.tokenizer, counted.method) == (name, CountMethod.CALIBRATED)
 
 
+@pytest.mark.parametrize(
+    ("model", "has_tekken"),
+    [
+        ("mistral-large-latest", True),
+        ("mistral-large-2512", True),
+        ("mistral-small-24b-instruct-2501", True),
+        ("mistral-large-2407", False),
+        ("mistral-large-2411", False),
+        ("mistral.mistral-large-2402-v1:0", False),
+        ("mistral-small-instruct-2409", False),
+    ],
+)
+def test_mistrals_models_of_before_tekken_are_not_counted_in_it(model: str, has_tekken: bool) -> None:
+    if open_vocabularies.path("tekken") is None:
+        pytest.skip("tekken is not installed")
+    assert (open_vocabularies.vocabulary_of(model) == "tekken") is has_tekken
+
+
 def test_a_vocabulary_that_is_missing_is_asked_for_by_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(open_vocabularies, "path", lambda _: None)
     assert open_vocabularies.vocabulary_of("qwen3") is None

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ledger import store
+
 AS_OF = ("--as-of", "2026-10-07T07:00:00Z")
 CHAT = {
     "model": "gpt-4.1-mini",
@@ -92,6 +94,33 @@ def test_a_model_nobody_knows_is_counted_and_marked(in_folder):
     assert (found["method"], found["input_usd"], found["room"]) == ("calibrated", None, None)
 
 
+def test_a_model_counted_in_its_own_vocabulary_is_not_called_unknown(in_folder):
+    pytest.importorskip("mistral_common")
+    said = in_folder("count", "-", "--model", "open-mistral-nemo", *AS_OF, stdin="Hello.").out
+    assert "tekken" in said
+    assert "not known here" not in said
+
+
+def test_an_estimate_is_corrected_by_what_the_ledger_has_learned(in_folder, folder: Path):
+    body = json.dumps({"model": "house-llama-9", "messages": [{"role": "user", "content": " the" * 93}]})
+    plain = counted(in_folder, "-", stdin=body)
+    with store.open(folder / "tollbook.duckdb") as ledger:
+        ledger.execute(
+            "INSERT INTO calibrations BY NAME SELECT 3 AS version, 'house-llama-9' AS model, "
+            "'openai.chat' AS api, 'text' AS category, 'o200k_base' AS tokenizer, ? AS rules, "
+            "2.0 AS factor, 40.0 AS intercept, 1 AS least, 900 AS greatest, 0.01 AS error, 50 AS evidence, "
+            "now()::TIMESTAMP AS since, since AS until, since AS fitted_at",
+            [plain["rules"]],
+        )
+    found = counted(in_folder, "-", stdin=body)
+    assert found["input_tokens"] == 2 * plain["input_tokens"] + 40
+    assert (found["error"], found["rules"]) == (0.01, f"{plain['rules']}+cal3")
+    (folder / "tollbook.duckdb").write_bytes(b"no ledger")
+    done = in_folder("count", "-", "--json", *AS_OF, stdin=body)
+    assert json.loads(done.out)["input_tokens"] == plain["input_tokens"]
+    assert "counted without what the ledger has learned" in done.err
+
+
 def test_media_that_cannot_be_counted_are_named(in_folder):
     parts = [
         {"type": "text", "text": "And this?"},
@@ -102,6 +131,21 @@ def test_media_that_cannot_be_counted_are_named(in_folder):
     found = counted(in_folder, "-", stdin=json.dumps(body))
     assert found["method"] == "partial"
     assert found["unseen"] == ["1 × image of unknown size", "1 × audio"]
+
+
+@pytest.mark.parametrize(
+    ("model", "detail", "unseen"),
+    [("gpt-4o", "low", []), ("gpt-4o", "high", ["1 × image of unknown size"])],
+)
+def test_an_image_that_is_counted_is_not_called_unseen(in_folder, model, detail, unseen):
+    image = {"url": "https://pictures.example/1.png", "detail": detail}
+    body = {
+        "model": model,
+        "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": image}]}],
+    }
+    found = counted(in_folder, "-", stdin=json.dumps(body))
+    # An image of low detail costs 85 whatever its size.
+    assert (found["unseen"], found["segments"]["media"]) == (unseen, 0 if unseen else 85)
 
 
 def test_chunks_are_counted_with_the_cost_of_their_overlap(in_folder):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ import typer
 from tollbook.desk import Desk, UsageError, at_desk, at_group_desk
 
 if TYPE_CHECKING:
+    from ledger.types import Calibration
     from tollbook.estimate import Estimate
 
 _MOST_BYTES = 100_000_000
@@ -64,11 +66,27 @@ def count(
     if response_budget and drafted.request.operation == "embedding":
         raise UsageError(f"{drafted.request.model} gives no answer: leave out --response-budget")
     try:
-        found = estimate(drafted, desk.config, desk.now, response_budget, chunking)
+        found = estimate(drafted, desk.config, desk.now, response_budget, chunking, partial(_learned, desk))
     except ChunkError as error:
         raise UsageError(f"--chunk-size {chunk_size}: {error}") from None
     written = [] if write is None else _write(found, write, "chunk" if file == "-" else Path(file).stem)
     desk.say(count_screen.counted(found, name, written), **count_screen.counted_fields(found, name, written))
+
+
+def _learned(desk: Desk) -> tuple[Calibration, ...]:
+    """The calibrations of the ledger, if any; that it cannot be read is no reason not to count."""
+    from ledger import calibrations
+    from ledger.keys import KeyFileError
+    from ledger.store import LedgerError
+
+    if not desk.ledger.exists():
+        return ()
+    try:
+        with desk.look() as ledger:
+            return calibrations.in_force(ledger)
+    except (LedgerError, KeyFileError) as error:
+        desk.warn(f"counted without what the ledger has learned: {error}")
+        return ()
 
 
 def _chunking(size: int | None, overlap: int, write: Path | None) -> tuple[int, int] | None:
