@@ -82,7 +82,7 @@ def outside_usd(envelope_frame: pl.DataFrame) -> Decimal:
 def left_since(
     bins: pl.DataFrame, envelope: Envelope, declared: Sequence[Envelope], tolerated: float
 ) -> datetime | None:
-    """The first quarter of an hour from which on more than the tolerated share of requests was outside.
+    """The first hour from which on more than the tolerated share of requests was outside.
 
     Some requests are always outside a p95, so the first of all would be as old as the bins: it is the one
     before which those outside had fallen furthest behind the tolerated share. None where none is outside.

@@ -3,9 +3,10 @@
 python -m benchmarks.ledger                      2 million calls over 90 days
 python -m benchmarks.ledger --rows 50000000      as many as a busy gateway has in three months
 
-One day of calls is booked by the product's own posting; the other days are that day again under other ids,
-and every sum is made by the product's own queries. All figures are of one run; commits are timed after a
-first one that loads the price book.
+One day of calls is booked by the product's own posting; the first days are that day again under other ids,
+their sums made by the product's own queries; those days are then copied, sums and all, whole days later. That
+the sums are those of the rows is checked. All figures are of one run; commits are timed after a first one,
+which loads the price book.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from ledger import derived, store
 from ledger.booking import book
 from ledger.posting import PROMPT_VERSIONS, REJECTS, Batch, post
 
-DAYS = 90
+DAYS, BLOCK_DAYS = 90, 3
 FIRST = datetime(2026, 8, 1, tzinfo=UTC).replace(tzinfo=None)
 NOW = datetime(2026, 10, 30, 7, tzinfo=UTC)
 TEMPLATE = 50_000
@@ -63,7 +64,7 @@ def batch_of(frame: pl.DataFrame) -> Batch:
 
 
 def fill(path: Path, rows: int, seed: int) -> None:
-    """A ledger of so many calls, the same number each day."""
+    """A ledger of so many calls, the same number each day: a block of days made anew, then copied."""
     a_day = -(-rows // DAYS)
     first = records(min(TEMPLATE, a_day), seed, FIRST, timedelta(days=1))
     with store.open(path) as ledger:
@@ -71,24 +72,49 @@ def fill(path: Path, rows: int, seed: int) -> None:
         ledger.execute("CREATE TEMP TABLE template AS SELECT * FROM requests")
         for name in ("requests", *derived.DERIVED, "unsettled"):
             ledger.execute(f"DELETE FROM {name}")
-        for day in range(DAYS):
-            _day(ledger, day, min(a_day, rows - day * a_day))
+        for day in range(BLOCK_DAYS):
+            _day(ledger, day, a_day)
+        for days in range(BLOCK_DAYS, DAYS, BLOCK_DAYS):
+            with ledger.transaction():
+                _copy(ledger, days)
         ledger.execute("CHECKPOINT")
 
 
 def _day(ledger: store.Ledger, day: int, rows: int) -> None:
-    copies = -(-rows // TEMPLATE)
+    """A day of calls, each an invented one under an id of its own, and its sums by the product's queries."""
+    copies, start = -(-rows // TEMPLATE), FIRST + timedelta(days=day)
+    # Each copy at other hours: equal calls in one quarter of an hour would make the sums too small.
+    ts = (
+        f"TIMESTAMP '{start}' + to_microseconds((epoch_us(ts) - epoch_us(TIMESTAMP '{FIRST}') "
+        "+ copy * 2220000000) % 86400000000)"
+    )
     ledger.execute(
         "INSERT INTO requests SELECT * EXCLUDE (copy) REPLACE ("
         "md5(concat(request_id, '-', ?, '-', copy))::UUID AS request_id, "
         "unhex(md5(concat(request_id, ?, copy))) AS record_digest, "
-        "ts + to_days(?) AS ts, ts + to_days(?) AS ingested_at) "
+        f"{ts} AS ts, {ts} AS ingested_at) "
         "FROM template CROSS JOIN range(?) AS copies(copy) ORDER BY ts LIMIT ?",
-        [day, day, day, day, copies, rows],
+        [day, day, copies, rows],
     )
-    start = FIRST + timedelta(days=day)
     of_day = f"ts >= '{start}' AND ts < '{start + timedelta(days=1)}'"
     derived.add(ledger, f"(SELECT * FROM requests WHERE {of_day})")
+
+
+def _copy(ledger: store.Ledger, days: int) -> None:
+    """The block of days again so many days later: calls under fresh ids, and their sums."""
+    block = f"TIMESTAMP '{FIRST + timedelta(days=BLOCK_DAYS)}'"
+    ledger.execute(
+        f"INSERT INTO requests SELECT * REPLACE (uuid() AS request_id, ts + to_days({days}) AS ts, "
+        f"ingested_at + to_days({days}) AS ingested_at) FROM requests WHERE ts < {block}"
+    )
+    for name, table in derived.DERIVED.items():
+        later = [f"({each} + to_days({days})) AS {each}" for each in (*table.least, *table.most)]
+        key = table.keys[0]
+        kind = "DATE" if key == "day" else "TIMESTAMP"
+        later.append(f"({key} + to_days({days}))::{kind} AS {key}")
+        ledger.execute(
+            f"INSERT INTO {name} SELECT * REPLACE ({', '.join(later)}) FROM {name} WHERE {key} < {block}"
+        )
 
 
 def median_s(work: Callable[[], object], runs: int) -> float:
@@ -265,15 +291,34 @@ def commands(config: Path, size: str) -> list[Figure]:
     return found
 
 
+_TOTALS = {
+    "rollup": (
+        "count(*), sum(cost_usd), sum(input_tokens), sum(seg_history) FROM requests",
+        "sum(requests), sum(cost_usd), sum(input_tokens), sum(seg_history) FROM rollup",
+    ),
+    "prompt_use": (
+        "count(*), sum(cost_usd), sum(output_tokens) FROM requests WHERE NOT ts_estimated",
+        "sum(requests), sum(cost_usd), sum(output_tokens) FROM prompt_use",
+    ),
+    "size_bins": (
+        "count(output_tokens), sum(output_tokens) FROM requests WHERE status = 'ok' AND NOT ts_estimated",
+        "sum(requests), sum(tokens) FROM size_bins WHERE side = 'output'",
+    ),
+    "count_days": (
+        "count(*), sum(counted_input_tokens) FROM requests WHERE usage_source = 'reported' AND NOT cache_hit "
+        "AND count_method <> 'none' AND input_tokens + cache_read_tokens > 0",
+        "sum(compared), sum(counted_tokens) FROM count_days",
+    ),
+}
+
+
 def check_totals(path: Path) -> None:
-    """What the rollup says is what the rows say, or no figure is worth anything."""
+    """What the tables of sums say is what the rows say, or no figure is worth anything."""
     with store.open(path, read_only=True) as ledger:
-        rows, sums = (
-            ledger.rows(f"SELECT {requests}, sum(cost_usd), sum(input_tokens) FROM {table}")
-            for requests, table in (("count(*)", "requests"), ("sum(requests)", "rollup"))
-        )
-    if [tuple(map(str, row)) for row in rows] != [tuple(map(str, row)) for row in sums]:
-        figures.fail(f"the rollup says {sums}, the rows {rows}")
+        for name, sides in _TOTALS.items():
+            rows, sums = ([str(total) for total in ledger.rows(f"SELECT {side}")[0]] for side in sides)
+            if rows != sums:
+                figures.fail(f"{name} says {sums}, the rows {rows}")
 
 
 def measure(folder: Path, rows: int, runs: int, seed: int) -> list[Figure]:

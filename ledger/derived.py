@@ -1,7 +1,7 @@
 """The tables of sums kept beside `requests`, always in step with its rows.
 
-Each is the answer of its query in `sql/`, by quarter of an hour or by day. A commit adds the sums of what it
-booked, less those of the rows it took out, so it costs what it brings, however large the ledger is. Until
+Each is the answer of its query in `sql/`, by quarter of an hour, hour or day. A commit adds the sums of what
+it booked, less those of the rows it took out, so it costs what it brings, however large the ledger is. Until
 `settle` adds them up a group may stand in several rows: their sum is right at any moment.
 """
 
@@ -57,7 +57,9 @@ DERIVED: Mapping[str, Derived] = {
         least=("first_ts",),
         most=("last_ts",),
     ),
-    "size_bins": Derived(("bucket", "tenant", "workflow", "side", "bin")),
+    "size_bins": Derived(
+        ("bucket", "tenant", "workflow", "side", "bin"), time="date_trunc('hour', bucket)::TIMESTAMP"
+    ),
     "count_days": Derived(
         ("day", "model", "api", "category", "method", "ts_estimated", "bin"),
         count="compared",

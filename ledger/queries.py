@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import polars as pl
 
-from ledger import count_days, trust
+from ledger import count_days, derived, trust
 from ledger.figures import DataHealth
 from ledger.frames import BUCKETS, PROMPT_USE, ROLLUP, SIZE_BINS, checked
 from ledger.store import Ledger
@@ -81,21 +81,48 @@ def size_bins(
 ) -> pl.DataFrame:
     """SIZE_BINS of these workflows in [start, end), aware UTC.
 
-    All of a bin stands at the start, unless `by_time`: then at its quarter of an hour.
+    All of a bin stands at the start, unless `by_time`: then at its hour. Where an end lies within an hour,
+    that hour's part is made from the calls themselves; of a day whose rows were dropped it is the hours that
+    begin in the range, so that every hour is told once whatever it is cut into.
     """
-    bucket = "bucket" if by_time else "CAST(? AS TIMESTAMP)"
-    given = [] if by_time else [_naive(start)]
+    low, high = _naive(start), _naive(end)
+    first, last = _next_hour(low), _next_hour(high) if _is_dropped(ledger, high) else _hour(high)
+    if _is_dropped(ledger, low):
+        low = first
+    cut = min(first, high)
+    edges = [low, cut, max(last, cut), max(last, high)]
+    calls = (
+        "(SELECT * FROM requests WHERE (ts >= ? AND ts < ? OR ts >= ? AND ts < ?) "
+        "AND list_contains(?, workflow))"
+    )
+    bucket = "greatest(bucket, CAST(? AS TIMESTAMP))" if by_time else "CAST(? AS TIMESTAMP)"
     frame = ledger.frame(
         f"""
         SELECT {bucket} AS bucket, tenant, workflow, side, sum(requests)::BIGINT AS requests,
             sum(tokens)::BIGINT AS tokens, sum(usd)::DECIMAL(38, 12) AS usd
-        FROM size_bins
-        WHERE bucket >= ? AND bucket < ? AND list_contains(?, workflow)
+        FROM (
+            FROM size_bins WHERE bucket >= ? AND bucket < ? AND list_contains(?, workflow)
+            UNION ALL BY NAME {derived.query("size_bins", calls)}
+        )
         GROUP BY {"bucket, " if by_time else ""}tenant, workflow, side, bin ORDER BY ALL
         """,
-        [*given, _naive(start), _naive(end), list(workflows)],
+        [_naive(start), first, last, list(workflows), *edges, list(workflows)],
     )
     return checked(frame, SIZE_BINS, "size bins")
+
+
+def _hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)
+
+
+def _next_hour(at: datetime) -> datetime:
+    return at if at == _hour(at) else _hour(at) + timedelta(hours=1)
+
+
+def _is_dropped(ledger: Ledger, at: datetime) -> bool:
+    """Whether the rows of the hour that holds the moment were dropped; a whole hour needs no rows."""
+    sql = "SELECT 1 FROM sealed WHERE kind = 'dropped' AND period_start <= ? AND period_end > ? LIMIT 1"
+    return at != _hour(at) and bool(ledger.rows(sql, [at, at]))
 
 
 def prompt_use(ledger: Ledger, start: datetime, end: datetime) -> pl.DataFrame:

@@ -1,15 +1,17 @@
-"""The questions of reports and checks, answered from sums by quarter of an hour."""
+"""The questions of reports and checks, answered from sums."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import polars as pl
 import pytest
 
 from ledger import queries, store
 from ledger.posting import post
+from ledger.retention import drop
 
 NOW = datetime(2026, 10, 6, tzinfo=UTC)
 START = datetime(2026, 10, 5, 12, tzinfo=UTC)
@@ -41,9 +43,27 @@ def test_sizes_are_of_answered_calls_with_a_time_and_a_size_of_their_own(ledger)
     assert found == [(at(0), 2, 200, Decimal("0.00008"))]
 
 
-def test_sizes_by_time_stand_at_their_quarter_of_an_hour(ledger):
+def test_sizes_by_time_stand_at_their_hour(ledger, records, batch):
+    later = records({"id": "g", "ts": at(65), "input_tokens": 100, "output_tokens": 5})
+    post(ledger, batch(later), [], NOW)
     bins = queries.size_bins(ledger, START, START + timedelta(hours=2), ["support"], by_time=True)
-    assert bins.filter(side="output")["bucket"].to_list() == [at(0), at(15)]
+    assert bins.filter(side="output")["bucket"].to_list() == [at(0), at(60)]
+
+
+@pytest.mark.parametrize(
+    ("first", "end", "expected"), [(0, 15, 1), (15, 60, 1), (15, 75, 1), (0, 90, 2), (5, 20, 0), (-45, 2, 1)]
+)
+def test_sizes_of_a_part_of_an_hour_are_of_its_calls(ledger, first, end, expected):
+    ends = (START + timedelta(minutes=first), START + timedelta(minutes=end))
+    bins = queries.size_bins(ledger, *ends, ["support"])
+    assert bins.filter(side="input")["requests"].sum() == expected
+
+
+def test_sizes_of_dropped_days_are_told_once_whatever_they_are_cut_into(ledger):
+    drop(ledger, 1, NOW + timedelta(days=5))
+    cuts = [START + timedelta(minutes=30 * n) for n in range(-3, 6)]
+    parts = [queries.size_bins(ledger, *ends, ["support"]) for ends in pairwise(cuts)]
+    assert [each.filter(side="input")["requests"].sum() for each in parts] == [0, 0, 0, 2, 0, 0, 0, 0]
 
 
 def test_prompts_are_told_by_the_hour_with_what_was_measured(ledger):

@@ -54,10 +54,15 @@ def _line(name: str, number: int, chance: random.Random) -> str:
 
 def _write_logs(folder: Path) -> None:
     (folder / "logs").mkdir(parents=True)
-    for name in "abc":
-        (folder / "logs" / f"{name}.jsonl").write_text("".join(_lines(name)))
+    _grow_logs(folder, RECORDS)
     with gzip.open(folder / "logs" / "d.jsonl.gz", "wt") as packed:
         packed.writelines(_lines("d"))
+
+
+def _grow_logs(folder: Path, records: int) -> None:
+    """The plain logs as they are after so many records each."""
+    for name in "abc":
+        (folder / "logs" / f"{name}.jsonl").write_text("".join(_lines(name)[:records]))
 
 
 def _contents(ledger_path: Path) -> dict[str, pl.DataFrame]:
@@ -72,11 +77,13 @@ def _contents(ledger_path: Path) -> dict[str, pl.DataFrame]:
         return {name: ledger.frame(query) for name, query in queries.items()}
 
 
-def _in_one_go(folder: Path) -> dict[str, pl.DataFrame]:
+def _in_one_go(folder: Path) -> tuple[dict[str, pl.DataFrame], float]:
+    """What nobody interrupted comes to, and the seconds that took."""
     path = folder / "whole.duckdb"
     files = discover(["logs/*"], folder)
+    started = time.monotonic()
     ingest(files, lambda: store.open(path), Intake(), datetime.now(UTC))
-    return _contents(path)
+    return _contents(path), time.monotonic() - started
 
 
 def _check(config: Configuration, ledger_path: Path) -> None:
@@ -104,22 +111,27 @@ def _state(ledger_path: Path) -> list[tuple[int, int]]:
     return [(each.st_size, each.st_mtime_ns) for each in found]
 
 
-def _kill_at_work(process: subprocess.Popen[str], ledger_path: Path, chance: random.Random) -> None:
-    """Kill a process a moment after it has begun to write."""
-    before, latest = _state(ledger_path), time.monotonic() + 2
-    while _state(ledger_path) == before and time.monotonic() < latest:
+def _kill_at_work(process: subprocess.Popen[str], ledger_path: Path, pause_s: float) -> None:
+    """Kill a process so long after it has begun to write, unless it has ended."""
+    before, latest = _state(ledger_path), time.monotonic() + 20
+    while _state(ledger_path) == before and process.poll() is None and time.monotonic() < latest:
         time.sleep(0.01)
-    time.sleep(chance.uniform(0, 0.6))
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(pause_s)
     process.kill()
 
 
-def _killed(folder: Path, spawn, seed: int) -> list[int]:
-    """How many rows each kill left behind."""
+def _killed(folder: Path, spawn, seed: int, in_one_go_s: float) -> list[int]:
+    """How many rows each kill left behind, of logs that grow from kill to kill.
+
+    What waits is booked in one commit: the moments spread over it, however slow the machine is.
+    """
     chance, left, path = random.Random(seed), [], folder / "tollbook.duckdb"
     for kill in range(KILLS):
+        _grow_logs(folder, RECORDS * (kill + 1) // KILLS)
         command = "ingest" if kill % 2 else "run"
         with spawn(folder, command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            _kill_at_work(process, path, chance)
+            _kill_at_work(process, path, chance.uniform(0, min(in_one_go_s, 3)))
         left.append(_rows(path))
     with spawn(folder, "ingest", stdout=subprocess.PIPE) as process:
         assert process.wait(60) == 0
@@ -143,9 +155,10 @@ def test_ten_kills_of_ingest_and_run_lose_and_double_nothing(tmp_path: Path, spa
         '[report]\ndaily = {at = "00:00"}\n[[budget]]\nhard_usd = 1\n'
         '[[channel]]\nname = "notes"\ntype = "file"\npath = "notes.jsonl"\n'
     )
-    left = _killed(tmp_path, spawn, seed)
+    expected, took_s = _in_one_go(tmp_path)
+    left = _killed(tmp_path, spawn, seed, took_s)
     killed, config = tmp_path / "tollbook.duckdb", load(tmp_path / "tollbook.toml")
-    found, expected = _contents(killed), _in_one_go(tmp_path)
+    found = _contents(killed)
     for name in expected:
         assert found[name].equals(expected[name]), name
     assert any(0 < rows < expected["requests"].height for rows in left), left
