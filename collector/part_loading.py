@@ -27,7 +27,10 @@ Visit = Callable[[], AbstractContextManager[Ledger]]
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What loading did: `known` sources were booked before; problems name parts that are not as made."""
+    """What loading did: `known` sources were booked before; problems name parts that are not as made.
+
+    `doubts` say what workers found of the fast counter.
+    """
 
     sources: int = 0
     known: int = 0
@@ -36,6 +39,7 @@ class Loaded:
     seconds: float = 0.0
     outcome: Outcome = field(default_factory=Outcome)
     problems: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 def load_parts(
@@ -92,6 +96,7 @@ def load(
         seconds=time.perf_counter() - started,
         outcome=total(outcomes),
         problems=tuple(problems),
+        doubts=tuple(sorted({each.doubt for each in fresh if each.doubt})),
     )
 
 
@@ -126,8 +131,9 @@ def check_key(found: Sequence[Manifest], key: bytes) -> None:
 def damaged(part: PartFile, manifest: Manifest) -> str:
     """What to do about a part that is not as it was made."""
     return (
-        f"{part.name}, a part of {manifest.source}, is gone or damaged: run `tollbook ingest --on` again to "
-        f"make it anew, then load the parts again; where that source is no more, delete {manifest.name}"
+        f"{part.name}, a part of {manifest.source}, is gone or damaged: delete what is left of it, run "
+        f"`tollbook ingest --on` again to make it anew, then load the parts again; where that source is no "
+        f"more, delete {manifest.name}"
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -18,15 +18,16 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
-from collector import places
+from collector import fast, places
 from collector.counting import RULES_VERSION
 from collector.ingest import Intake, batches
 from collector.places import Place, Stamp
 from collector.sources import SourceError
+from ledger import trust
 from ledger.frames import BUCKETS, RECORDS
 from ledger.posting import PROMPT_VERSIONS, REJECTS, Batch, SourcePosition
 
-LAYOUT = 3
+LAYOUT = 4
 MANIFESTS = "manifests"
 # What differs from run to run is added when the parts are booked.
 ADDED = ("ingested_at", "source_file")
@@ -37,13 +38,17 @@ _READERS = 16
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One source to make parts of. Picklable; the key is not in it."""
+    """One source to make parts of. Picklable; the key is not in it.
+
+    `distrusted` are reasons not to use fast counters, each beginning with a counter's name and version.
+    """
 
     source: str
     place: str
     intake: Intake
     now: datetime
     key_id: str
+    distrusted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,8 @@ class PartFile:
 class Manifest:
     """What a source gave: `settings` is a digest of all that shapes rows, `digest` that of its bytes.
 
-    `doubt` says why the worker that read it gave up its fast counter.
+    `counter` is the fast counter it was begun with, `doubt` says why the worker gave that up,
+    `calibration` is the newest that estimates were corrected by.
     """
 
     layout: int
@@ -76,7 +82,9 @@ class Manifest:
     rows: int
     rejected: int
     set_aside: int
+    counter: str | None
     doubt: str | None
+    calibration: int | None
     parts: tuple[PartFile, ...]
     rejects: PartFile
     prompt_versions: PartFile
@@ -112,8 +120,11 @@ class Made:
 
 
 def settings_digest(intake: Intake, known_key: str) -> str:
-    """A name for all that shapes rows beside the source: layout, counting rules, intake and key."""
-    shaping = replace(intake, contracts=(), quarantine=None)
+    """A name for all that shapes rows beside the source: layout, counting rules, intake and key.
+
+    Calibrations are not in it: a refit leaves what is made as it was counted, as it does what is booked.
+    """
+    shaping = replace(intake, contracts=(), quarantine=None, calibrations=())
     return hashlib.sha256(repr((LAYOUT, RULES_VERSION, known_key, shaping)).encode()).hexdigest()[:16]
 
 
@@ -128,13 +139,14 @@ def make_parts(order: Order, key: bytes) -> Made:
     except (OSError, SourceError) as error:
         return Made(order.source, problem=_unreadable(order.source, error))
     settings = settings_digest(order.intake, order.key_id)
-    known = [each for each in _manifests(place, order.source) if each.settings == settings]
+    before = _manifests(place, order.source)
+    known = [each for each in before if each.settings == settings and _is_trusted(each, order)]
     for manifest in known:
         if manifest.stamp == stamp and is_whole(place, manifest):
             return Made(order.source, manifest, kept=True)
     try:
         with places.at_hand(order.source, stamp) as path:
-            return _make(order, key, place, path, stamp, settings, known)
+            return _make(order, key, place, path, stamp, settings, before, known)
     except (OSError, SourceError) as error:
         return Made(order.source, problem=_unreadable(order.source, error))
 
@@ -153,16 +165,26 @@ def _make(
     path: str,
     stamp: Stamp,
     settings: str,
+    before: Sequence[Manifest],
     known: Sequence[Manifest],
 ) -> Made:
-    digest = _digest(path)
+    digest, beginnings = _digests(path, {each.stamp.size for each in before})
     same = next((each for each in known if each.digest == digest and is_whole(place, each)), None)
     if same is not None:
         manifest = replace(same, stamp=stamp)
     else:
         manifest = _written(order, key, place, path, stamp, settings, digest)
     manifest.keep(place)
+    for each in before:
+        # A source that grew tells all of it again. One whose bytes are others stands beside what it was.
+        if each.name != manifest.name and beginnings[each.stamp.size] == each.digest:
+            place.drop(each.name)
     return Made(order.source, manifest, kept=same is not None)
+
+
+def _is_trusted(manifest: Manifest, order: Order) -> bool:
+    """Whether no counter was at work that was found wrong since."""
+    return trust.against(order.distrusted, manifest.counter) is None
 
 
 def _written(
@@ -172,8 +194,10 @@ def _written(
     parts: list[PartFile] = []
     rejects, versions = [REJECTS.to_frame()], [PROMPT_VERSIONS.to_frame()]
     position, form, set_aside, doubt = None, "", 0, None
+    against = trust.against(order.distrusted, fast.name())
+    counter = fast.name() if against is None and fast.doubt() is None else None
     waiting: list[pl.DataFrame] = []
-    for batch in batches(path, order.intake, order.now, key):
+    for batch in batches(path, order.intake, order.now, key, against):
         waiting.append(batch.records)
         rejects.append(batch.rejects)
         versions.append(batch.prompt_versions)
@@ -196,7 +220,9 @@ def _written(
         rows=sum(part.rows for part in parts),
         rejected=len(refused),
         set_aside=set_aside,
-        doubt=doubt,
+        counter=counter,
+        doubt=None if doubt in order.distrusted else doubt,
+        calibration=max((each.version for each in order.intake.calibrations), default=None),
         parts=tuple(parts),
         rejects=writer.file("rejects", refused.drop("source_file", "rejected_at")),
         prompt_versions=writer.file("prompts", pl.concat(versions)),
@@ -242,11 +268,7 @@ def read_part(place: Place, part: PartFile) -> pl.DataFrame | None:
 
 def is_whole(place: Place, manifest: Manifest) -> bool:
     """Whether every file of a source is there as it was made."""
-    return all(_is_whole(place.read(part.name), part) for part in manifest.files)
-
-
-def _is_whole(content: bytes | None, part: PartFile) -> bool:
-    return content is not None and hashlib.sha256(content).hexdigest() == part.sha256
+    return all(place.holds(part.name, part.size, part.sha256) for part in manifest.files)
 
 
 def manifests(place: Place) -> list[Manifest]:
@@ -290,12 +312,20 @@ def _parsed(content: bytes | None) -> Manifest | None:
     return found if found.layout == LAYOUT else None
 
 
-def _digest(path: str) -> str:
+def _digests(path: str, sizes: Set[int]) -> tuple[str, dict[int, str]]:
+    """The digest of a file, and of its first bytes by how many they are."""
     found = hashlib.sha256()
+    beginnings: dict[int, str] = {}
     with Path(path).open("rb") as file:
+        for size in sorted(sizes):
+            left = size - file.tell()
+            while left > 0 and (piece := file.read(min(left, _READ_BYTES))):
+                found.update(piece)
+                left -= len(piece)
+            beginnings[size] = found.hexdigest()
         while piece := file.read(_READ_BYTES):
             found.update(piece)
-    return found.hexdigest()
+    return found.hexdigest(), beginnings
 
 
 def batch_of(

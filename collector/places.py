@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import functools
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -44,6 +45,13 @@ class Place(Protocol):
 
     def drop(self, name: str) -> None:
         """Delete a file, if it is there. Raises SourceError."""
+
+    def holds(self, name: str, size: int, sha256: str, /) -> bool:
+        """Whether a file is there as it was written; a store answers without giving the file."""
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def is_url(path: str) -> bool:
@@ -91,6 +99,11 @@ class Folder:
         except OSError as error:
             raise SourceError(f"cannot write {path}: {error.strerror or error}") from error
 
+    def holds(self, name: str, size: int, sha256: str, /) -> bool:
+        """Whether a file has this content."""
+        content = self.read(name)
+        return content is not None and len(content) == size and _sha256(content) == sha256
+
     def drop(self, name: str) -> None:
         """Delete a file, and the folders that are empty without it."""
         path = self.root / name
@@ -132,6 +145,13 @@ class Bucket:
 
         with _told(f"{self.url}/{name}"):
             obstore.put(store, key, content)
+
+    def holds(self, name: str, size: int, _sha256: str, /) -> bool:
+        """Whether an object has this size: stores see to it that objects stay as they were put."""
+        try:
+            return stamp_of(f"{self.url}/{name}").size == size
+        except FileNotFoundError:
+            return False
 
     def drop(self, name: str) -> None:
         """Delete an object."""
@@ -228,6 +248,8 @@ def _root(url: str) -> str:
 def _opened(url: str) -> tuple[ObjectStore, str]:
     """The store of an object, and the object's key in it."""
     root = _root(url)
+    if root.endswith("://") and not root.startswith(("file:", "memory:")):
+        raise SourceError(f"{url} names no bucket: write it as {root}BUCKET/FOLDER")
     return _store(root), url.removeprefix(root).strip("/")
 
 

@@ -23,6 +23,8 @@ from ledger.prices import Contract
 from ledger.token_cache import Counts
 from ledger.types import Calibration
 
+# One and the same, so that sources that are read one after another share what is remembered of texts.
+_NO_COUNTS: Counts = {}
 PART_RECORDS = 20_000
 PART_BYTES = 8 * 1024 * 1024
 
@@ -118,8 +120,14 @@ def read(unit: Unit, job: Job, handle: IO[bytes] | None = None) -> Iterator[Part
         yield Part(last=True, problem=f"cannot read {unit.path}: {error.strerror or error}")
 
 
-def batches(path: str, intake: Intake, now: datetime, key: bytes) -> Iterator[Batch]:
-    """What a source gives, read from the top and booked by nobody. Raises SourceError or OSError."""
+def batches(
+    path: str, intake: Intake, now: datetime, key: bytes, doubt: str | None = None
+) -> Iterator[Batch]:
+    """What a source gives, read from the top and booked by nobody. Raises SourceError or OSError.
+
+    `doubt` is why the fast counter is not to be used.
+    """
+    tokenizers.begin(key, _NO_COUNTS, doubt)
     for part in _read_source(Source(path), Job(intake, now, key)):
         if part.batch is not None:
             yield part.batch

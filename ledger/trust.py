@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -26,7 +27,12 @@ def distrusted(ledger: Ledger) -> tuple[str, ...]:
 
 def reason_against(ledger: Ledger, counter: str | None) -> str | None:
     """Why a counter, named with its version, is not to be used with this ledger; None where it may be."""
-    return next((reason for reason in distrusted(ledger) if counter and _counter(reason) == counter), None)
+    return against(distrusted(ledger), counter)
+
+
+def against(reasons: Iterable[str], counter: str | None) -> str | None:
+    """The reason among these why a counter, named with its version, is not to be used."""
+    return next((reason for reason in reasons if counter and _counter(reason) == counter), None)
 
 
 def _counter(reason: str) -> str:

@@ -13,12 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collector import parts
+from collector import fast, parts
 from collector.ingest import Intake
 from collector.part_loading import Loaded, load_parts
 from collector.parts import Made, Order, make_parts
 from collector.sources import SourceError
 from ledger.keys import key_id
+from ledger.types import Calibration
 
 KEY = bytes(32)
 NOW = datetime(2026, 10, 7, 12, tzinfo=UTC)
@@ -121,6 +122,76 @@ def test_other_attribution_rules_make_the_parts_anew(logs, tmp_path):
     assert len(parts.manifests(parts.places.at(str(tmp_path / "parts")))) == 1
 
 
+def test_a_source_that_grew_takes_the_place_of_what_it_was(books, chat_record, as_lines, tmp_path):
+    place = tmp_path / "parts"
+    log = books.file("a.jsonl", as_lines([chat_record(1)]))
+    (before,) = made([log], place)
+    books.file("a.jsonl", as_lines([chat_record(1), chat_record(2)]))
+    (after,) = made([log], place)
+    assert parts.manifests(parts.places.at(str(place))) == [after.manifest]
+    # A part of before that is gone since is asked for by nobody.
+    (place / before.manifest.parts[0].name).unlink()
+    assert loaded(books, place).problems == ()
+    assert len(books.requests()) == 2
+
+
+def test_another_file_at_the_path_stands_beside_what_was_there(books, chat_record, as_lines, tmp_path):
+    place = tmp_path / "parts"
+    for number in (1, 2):
+        made([books.file("a.jsonl", as_lines([chat_record(number)]), age_s=9 - number)], place)
+    loaded(books, place)
+    assert len(books.requests()) == 2
+
+
+def test_parts_of_another_key_are_no_more_when_their_source_is_made_anew(books, logs, tmp_path):
+    other = b"\x01" * 32
+    make_parts(replace(order(logs[0], tmp_path / "parts"), key_id=key_id(other)), other)
+    made(logs[:1], tmp_path / "parts")
+    assert loaded(books, tmp_path / "parts").sources == 1
+
+
+def test_learned_calibrations_correct_estimates_in_parts_and_leave_made_ones_alone(
+    books, open_books, chat_record, as_lines, tmp_path
+):
+    learned = Calibration(7, "deepseek-chat", "openai.chat", "text", 2.0, 0.0, 0.1, 99)
+    record = chat_record(1)
+    record["response"]["model"] = "deepseek-chat"
+    log = books.file("a.jsonl", as_lines([record]))
+    (plain,) = made([log], tmp_path / "plain")
+    (corrected,) = made([log], tmp_path / "parts", calibrations=(learned,))
+    assert (plain.manifest.calibration, corrected.manifest.calibration) == (None, 7)
+    other = open_books()
+    loaded(other, tmp_path / "plain")
+    loaded(books, tmp_path / "parts")
+    counted = "SELECT counted_input_tokens FROM requests"
+    assert books.rows(counted)[0][0] == 2 * other.rows(counted)[0][0]
+    assert made([log], tmp_path / "parts", calibrations=(replace(learned, version=8),))[0].kept
+
+
+def test_parts_made_by_a_counter_that_is_now_distrusted_are_made_anew_without_it(logs, tmp_path):
+    counter = fast.name()
+    if counter is None:
+        pytest.skip("the extra `fast` is not installed")
+    plain = order(logs[0], tmp_path / "parts")
+    assert make_parts(plain, KEY).manifest.counter == counter
+    warned = replace(plain, distrusted=(f"{counter} counted a text otherwise on 2026-10-01",))
+    try:
+        again = make_parts(warned, KEY)
+    finally:
+        fast.renew()
+    assert (again.kept, again.manifest.counter, again.manifest.doubt) == (False, None, None)
+    assert make_parts(warned, KEY).kept
+
+
+def test_what_a_worker_found_of_its_counter_is_told_when_its_parts_are_booked(books, logs, tmp_path):
+    fast.distrust("fastokens 0.0 counted a text otherwise")
+    try:
+        made(logs[:1], tmp_path / "parts")
+    finally:
+        fast.renew()
+    assert loaded(books, tmp_path / "parts").doubts == ("fastokens 0.0 counted a text otherwise",)
+
+
 def test_loading_twice_changes_nothing_and_reads_no_part(books, logs, tmp_path):
     made(logs, tmp_path / "parts")
     loaded(books, tmp_path / "parts")
@@ -197,7 +268,7 @@ calls = st.lists(
 
 
 @settings(
-    max_examples=6,
+    max_examples=4,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

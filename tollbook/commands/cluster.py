@@ -30,17 +30,41 @@ def make_parts(desk: Desk, paths: Sequence[str], intake: Intake, on: str | None,
         raise UsageError("--on and --parts go together: where to run, and where to keep the parts")
     _check_extra()
     from collector import cluster
-    from ledger import calibrations
+    from ledger import calibrations, trust
     from tollbook import progress
 
     where = cluster.target(on)
     with desk.visit() as ledger:
         key, learned = ledger.key, calibrations.in_force(ledger)
-    orders = _orders(desk, _intakes(desk, paths, intake), learned, _absolute(parts), key)
+        distrusted = trust.distrusted(ledger)
+    planned = _orders(desk, _intakes(desk, paths, intake), learned, _absolute(parts), key)
+    orders = [replace(order, distrusted=distrusted) for order in planned]
     started = time.perf_counter()
     with progress.bar([order.source for order in orders], shown=not desk.quiet) as advance:
         done = cluster.make_all(orders, where, key, _teller(advance))
+    _keep_doubts(desk, done)
     _say_made(desk, done, parts, time.perf_counter() - started)
+
+
+def _keep_doubts(desk: Desk, done: Sequence[Made]) -> None:
+    """Have the ledger know what was found of the fast counter, so that it is not used again."""
+    from ledger import trust
+
+    found = sorted({made.manifest.doubt for made in done if made.manifest and made.manifest.doubt})
+    if not found:
+        return
+    with desk.visit() as ledger:
+        for doubt in found:
+            trust.distrust(ledger, doubt, desk.now)
+    _tell_doubts(desk, found)
+
+
+def _tell_doubts(desk: Desk, doubts: Sequence[str]) -> None:
+    for doubt in doubts:
+        desk.warn(
+            f"{doubt}; tiktoken counts in its place, and parts that were counted by it are made anew when "
+            f"`tollbook ingest --on` is run again"
+        )
 
 
 def _check_extra() -> None:
@@ -140,6 +164,7 @@ def load_parts(
         return
     loaded = part_loading.load_parts(place, desk.visit, contracts, desk.now)
     desk.say(screen.parts_loaded(loaded), **_loaded_fields(loaded))
+    _tell_doubts(desk, loaded.doubts)
     _tell(desk, loaded.problems)
 
 
@@ -164,6 +189,7 @@ def _load_sums(desk: Desk, place: str, contracts: Sequence[Contract], on: str | 
         seconds=round(done.seconds, 3),
         problems=list(done.problems),
     )
+    _tell_doubts(desk, done.rest.doubts)
     _tell(desk, done.problems)
 
 
