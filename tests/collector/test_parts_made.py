@@ -153,18 +153,32 @@ def test_parts_of_another_key_are_no_more_when_their_source_is_made_anew(books, 
 def test_learned_calibrations_correct_estimates_in_parts_and_leave_made_ones_alone(
     books, open_books, chat_record, as_lines, tmp_path
 ):
-    learned = Calibration(7, "deepseek-chat", "openai.chat", "text", 2.0, 0.0, 0.1, 99)
     record = chat_record(1)
     record["response"]["model"] = "deepseek-chat"
     log = books.file("a.jsonl", as_lines([record]))
     (plain,) = made([log], tmp_path / "plain")
-    (corrected,) = made([log], tmp_path / "parts", calibrations=(learned,))
-    assert (plain.manifest.calibration, corrected.manifest.calibration) == (None, 7)
     other = open_books()
     loaded(other, tmp_path / "plain")
+    told = "SELECT counted_input_tokens, tokenizer, rules FROM requests"
+    ((counted, tokenizer, rules),) = other.rows(told)
+    learned = Calibration(
+        version=7,
+        model="deepseek-chat",
+        api="openai.chat",
+        category="text",
+        tokenizer=tokenizer,
+        rules=rules,
+        factor=2.0,
+        intercept=0.0,
+        least=1,
+        greatest=10_000,
+        error=0.1,
+        evidence=99,
+    )
+    (corrected,) = made([log], tmp_path / "parts", calibrations=(learned,))
+    assert (plain.manifest.calibration, corrected.manifest.calibration) == (None, 7)
     loaded(books, tmp_path / "parts")
-    counted = "SELECT counted_input_tokens FROM requests"
-    assert books.rows(counted)[0][0] == 2 * other.rows(counted)[0][0]
+    assert books.rows(told) == [(2 * counted, tokenizer, f"{rules}+cal7")]
     assert made([log], tmp_path / "parts", calibrations=(replace(learned, version=8),))[0].kept
 
 
