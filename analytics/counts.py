@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from enum import StrEnum
+from typing import Final
 
 import polars as pl
 
 from ledger.frames import COUNT_SUMMARY, ERROR_GROWTH, SMALLEST_ERROR
 from ledger.types import Category, CountMethod
 
+SEPARATOR: Final = ", "
 _PPM = 1_000_000
 _SUMS = ("compared", "equal", "within_2", "reported_tokens", "counted_tokens", "error_ppm")
 
@@ -30,9 +32,14 @@ class Step(StrEnum):
     WEEK = "week"
 
 
-def summary(days: pl.DataFrame, by: By) -> pl.DataFrame:
-    """COUNT_SUMMARY of COUNT_DAYS by a dimension, the group with most calls first; NULL is unknown."""
-    return _summed(days.with_columns(group=pl.col(by.value))).sort(
+def summary(days: pl.DataFrame, *by: By) -> pl.DataFrame:
+    """COUNT_SUMMARY of COUNT_DAYS by dimensions, the group with most calls first.
+
+    Several are joined by SEPARATOR; of a single one NULL is unknown.
+    """
+    columns = [pl.col(one.value) for one in by]
+    known = columns if len(by) == 1 else [column.fill_null("unknown") for column in columns]
+    return _summed(days.with_columns(group=pl.concat_str(known, separator=SEPARATOR))).sort(
         "compared", "group", descending=[True, False], nulls_last=True
     )
 

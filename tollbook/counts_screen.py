@@ -15,7 +15,7 @@ from reports import names
 from tollbook.screen import table
 
 _HEADS = ("calls", "equal", "within 2", "mean", "median", "sum")
-_LONGEST = 34
+_LONGEST, _LEAST = 34, 12
 _MOST_TIMES = 14
 _BARS = "▁▂▃▄▅▆▇█"
 
@@ -26,7 +26,7 @@ class Held:
 
     first: date
     last: date
-    by: By
+    by: tuple[By, ...]
     calls: int
     days: pl.DataFrame
 
@@ -42,15 +42,15 @@ def shown(held: Held) -> str:
 
 
 def _groups(held: Held) -> str:
-    both = (counts.summary(held.days, held.by), counts.total(held.days))
+    both = (counts.summary(held.days, *held.by), counts.total(held.days))
     rows = [_row(each) for frame in both for each in frame.iter_rows(named=True)]
     legend = "mean, median: error of a call; sum: of all their tokens (− is below the bill)"
-    return f"{table((held.by.value, *_HEADS), rows, right=range(1, 7))}\n{legend}"
+    return f"{table((counts.SEPARATOR.join(held.by), *_HEADS), rows, right=range(1, 7))}\n{legend}"
 
 
 def _row(each: dict[str, object]) -> tuple[str, ...]:
     return (
-        names.cut(str(each["group"] or "unknown"), _LONGEST),
+        _name(str(each["group"] or "unknown")),
         f"{each['compared']:,}",
         units.share_of_all(_number(each["exact_share"])),
         units.share_of_all(_number(each["within_2_share"])),
@@ -58,6 +58,13 @@ def _row(each: dict[str, object]) -> tuple[str, ...]:
         units.share(_number(each["median_error"])),
         units.share(_number(each["drift"]), signed=True),
     )
+
+
+def _name(group: str) -> str:
+    """A group's name, of several the first cut shortest: it is the longest."""
+    first, *rest = group.split(counts.SEPARATOR)
+    others = "".join(f"{counts.SEPARATOR}{names.clean(one)}" for one in rest)
+    return names.cut(first, max(_LEAST, _LONGEST - len(others))) + others
 
 
 def _number(value: object) -> float | None:
@@ -101,8 +108,8 @@ def fields(held: Held) -> dict[str, object]:
         "until": held.last,
         "calls": held.calls,
         "compared": int(held.days["compared"].sum()),
-        "by": held.by,
-        "groups": counts.summary(held.days, held.by).to_dicts(),
+        "by": ",".join(held.by),
+        "groups": counts.summary(held.days, *held.by).to_dicts(),
         "total": next(counts.total(held.days).iter_rows(named=True), None),
         "text_only": {
             "total": next(counts.total(sure).iter_rows(named=True), None),

@@ -108,8 +108,16 @@ def test_a_span_of_days_is_asked_for_by_its_ends_or_its_length(asked):
     assert found["total"]["median_error"] == pytest.approx(37 / 77, rel=0.07)
 
 
+def test_counts_are_asked_for_by_several_dimensions_at_once(asked):
+    found = json.loads(asked("counts", "--by", "model,category", "--json", *AS_OF).out)
+    assert [(group["group"], group["compared"]) for group in found["groups"]] == [("gpt-4.1-mini, text", 165)]
+    assert found["by"] == "model,category"
+    assert "model, category" in asked("counts", "--by", "model,category", *AS_OF).out
+
+
 def test_the_terminal_shows_groups_and_days_within_its_width(asked):
     out = asked("counts", *AS_OF).out
+    assert "\ngpt-4.1-mini  " in out
     assert "165 of 165 calls can be compared." in out
     # The week from 12 October has 30 equal calls of 55.
     assert "equal by week  ██▅" in out
@@ -126,6 +134,7 @@ def test_nothing_to_compare_is_said(desk_of_morning):
     ("arguments", "words"),
     [
         (("--by", "tenant"), "there are model, api, category, method"),
+        (("--by", "model,tenant"), "--by 'tenant' is unknown"),
         (("--since", "2026-10-01", "--days", "3"), "give one of them"),
         (("--since", "yesterday"), "write it as"),
         (("--since", "2026-10-03", "--until", "2026-10-01"), "after the last day"),

@@ -142,22 +142,25 @@ def counts(
     days: Annotated[
         int | None, typer.Option("--days", min=1, help="So many days up to the last one; 28 by default.")
     ] = None,
-    by: Annotated[str, typer.Option("--by", help="model, api, category or method.")] = "model",
+    by: Annotated[
+        str, typer.Option("--by", help="model, api, category or method; several with commas.")
+    ] = "model",
 ) -> None:
     """Hold our counts against the bills: how many are equal, how far off the others are, and since when."""
     from analytics.counts import By
     from ledger import count_days, queries
     from tollbook import counts_screen
 
-    if by not in list(By):
-        raise UsageError(f"--by {by!r} is unknown: there are {', '.join(By)}")
+    unknown = next((name for name in by.split(",") if name not in list(By)), None)
+    if unknown is not None:
+        raise UsageError(f"--by {unknown!r} is unknown: there are {', '.join(By)}")
     first, last = _span(desk, since, until, days)
     start, end = _midnight(first), min(_midnight(last + timedelta(days=1)), desk.now)
     desk.need_ledger()
     with desk.look() as ledger:
         found = count_days.read(ledger, start, end)
         calls = queries.calls(ledger, start, end)
-    held = counts_screen.Held(first, last, By(by), calls, found)
+    held = counts_screen.Held(first, last, tuple(map(By, by.split(","))), calls, found)
     desk.say(counts_screen.shown(held), **counts_screen.fields(held))
 
 
