@@ -6,7 +6,7 @@ its unit price, rounded half-even to a picodollar; a row's cost is the sum of it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -214,13 +214,15 @@ def apportion_rows(weights: npt.NDArray[np.int64], total: npt.NDArray[np.int64])
 
 
 def _price(billed: pl.DataFrame, quoted: pl.DataFrame) -> pl.DataFrame:
+    metered = quoted.with_columns(_meter_tokens())
+    # Most calls use two or three of the meters: nothing is worked out for one that nobody used.
+    used = frozenset(meter for meter in _METERS if (metered[f"n_{meter}"] != 0).any())
     return (
-        quoted.with_columns(_meter_tokens())
-        .with_columns(_reason().alias("unpriced_reason"))
-        .with_columns(_meter_costs())
+        metered.with_columns(_reason().alias("unpriced_reason"))
+        .with_columns(_meter_costs(used))
         .with_columns(_beyond_the_column().alias("unpriced_reason"))
         .with_columns(*_totals(), *_positions())
-        .with_columns(_laid(pl.col(f"_end_{name}")).alias(f"_laid_{name}") for name in SEGMENTS)
+        .with_columns(_laid(pl.col(f"_end_{name}"), used).alias(f"_laid_{name}") for name in SEGMENTS)
         .with_columns(*_input_split(), *_output_split())
         .pipe(_free_where_nothing_is_billed)
         .sort("row")
@@ -263,10 +265,16 @@ def _reason() -> pl.Expr:
         .then(pl.lit("no usage in the log and nothing to count"))
         .otherwise(pl.col("quote_reason"))
     )
-    for meter in _METERS:
-        unknown = (pl.col(f"n_{meter}") > 0) & pl.col(f"rate_{meter}").is_null() & ~_nothing_billed()
-        reason = pl.when(reason.is_null() & unknown).then(pl.lit(f"no price for {meter}")).otherwise(reason)
-    return reason
+    # Not one `when` around the other: each would say the reasons before it twice.
+    return pl.coalesce(reason, *(_without_price(meter) for meter in _METERS))
+
+
+def _without_price(meter: Meter) -> pl.Expr:
+    unknown = (pl.col(f"n_{meter}") > 0) & pl.col(f"rate_{meter}").is_null() & ~_nothing_billed()
+    return pl.when(unknown).then(pl.lit(f"no price for {meter}"))
+
+
+_NOTHING = pl.lit(0, pl.Int128)
 
 
 def _half_even(millionths: pl.Expr) -> pl.Expr:
@@ -278,14 +286,16 @@ def _half_even(millionths: pl.Expr) -> pl.Expr:
 def _cost(meter: Meter, kind: str) -> pl.Expr:
     rate = pl.col(f"{kind}_{meter}").cast(pl.Int128)
     return (
-        pl.when(pl.col(f"n_{meter}") == 0)
-        .then(pl.lit(0, pl.Int128))
-        .otherwise(_half_even(pl.col(f"n_{meter}") * rate))
+        pl.when(pl.col(f"n_{meter}") == 0).then(_NOTHING).otherwise(_half_even(pl.col(f"n_{meter}") * rate))
     )
 
 
-def _meter_costs() -> list[pl.Expr]:
-    return [_cost(meter, kind).alias(f"{kind}cost_{meter}") for meter in _METERS for kind in ("rate", "list")]
+def _meter_costs(used: Collection[Meter]) -> list[pl.Expr]:
+    return [
+        (_cost(meter, kind) if meter in used else _NOTHING).alias(f"{kind}cost_{meter}")
+        for meter in _METERS
+        for kind in ("rate", "list")
+    ]
 
 
 def _sum(meters: Sequence[Meter], kind: str = "rate") -> pl.Expr:
@@ -339,14 +349,14 @@ def _positions() -> list[pl.Expr]:
     ]
 
 
-def _laid(position: pl.Expr) -> pl.Expr:
+def _laid(position: pl.Expr, used: Collection[Meter]) -> pl.Expr:
     """The money of the first `position` tokens when the meters' tokens lie one after another.
 
     Inside a meter it is the meter's cost in proportion, rounded down, so that differences of two
     positions are non-negative and all of them sum to the total exactly.
     """
-    shares = []
-    for meter in _INPUT_METERS:
+    shares = [_NOTHING]
+    for meter in (meter for meter in _INPUT_METERS if meter in used):
         size = pl.col(f"n_{meter}")
         inside = (position - pl.col(f"_start_{meter}")).clip(0, size)
         shares.append(pl.col(f"ratecost_{meter}") * inside // size.clip(1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime
 
 import polars as pl
@@ -40,11 +40,33 @@ PROMPT_VERSIONS = pl.Schema(
         "tool_tokens": pl.List(pl.Struct({"key": pl.String(), "value": pl.Int64()})),
     }
 )
-
+_SOURCES = pl.Schema(
+    {
+        "path": pl.String(),
+        "format": pl.String(),
+        "size": pl.Int64(),
+        "position": pl.Int64(),
+        "lines": pl.Int64(),
+        "digest": pl.Binary(),
+        "read_at": pl.Datetime("us"),
+    }
+)
+_RUNS = pl.Schema(
+    {
+        "started_at": pl.Datetime("us"),
+        "source_file": pl.String(),
+        "format": pl.String(),
+        **dict.fromkeys(
+            ("read", "added", "updated", "duplicate", "merged_identical", "rejected", "bytes", "set_aside"),
+            pl.Int64(),
+        ),
+    }
+)
 
 # A file may be read while its end is being written: such rejects are dropped when the file is read on.
 UNFINISHED = "unfinished last line: no newline yet and no complete JSON"
 DAMAGED = "the compressed data ends early or is damaged: what follows could not be read"
+_PASSING = pl.col("reason").is_in([UNFINISHED, DAMAGED])
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +140,9 @@ def post_all(
         days = dropped_days(ledger)
         batches = [_open(batch, days) for batch in batches] if len(days) else batches
         outcomes = _post_records(ledger, batches, contracts, now)
-        for batch, outcome in zip(batches, outcomes, strict=True):
-            kept = _post_rejects(ledger, batch)
-            _post_progress(ledger, batch, replace(outcome, rejected=kept), now)
+        kept = _post_rejects(ledger, batches)
+        told = [replace(outcome, rejected=new) for outcome, new in zip(outcomes, kept, strict=True)]
+        _post_progress(ledger, batches, told, now)
         _post_prompt_versions(ledger, pl.concat(batch.prompt_versions for batch in batches))
         _post_counting(ledger, batches, now)
         remember(ledger, [(name, batch.source_file) for batch in batches for name in batch.parts], now)
@@ -174,7 +196,7 @@ def _post_records(
         held, on="request_id", how="anti", maintain_order="left"
     )
     write(ledger, fresh.drop("batch"), held, contracts, now)
-    parts = (_by_batch(frame, len(batches)) for frame in (incoming, fresh, first))
+    parts = (_by_batch(frame.select("batch", "id_kind"), len(batches)) for frame in (incoming, fresh, first))
     return [_outcome(batch, *frames) for batch, *frames in zip(batches, *parts, strict=True)]
 
 
@@ -207,16 +229,22 @@ def _without_id(records: pl.DataFrame) -> int:
     return int((records["id_kind"] == "record").sum())
 
 
-def _post_rejects(ledger: Ledger, batch: Batch) -> int:
-    """Keep each bad record once; how many are new, those aside that may yet come whole."""
-    if batch.reads_on:
-        ledger.execute(
-            "DELETE FROM rejects WHERE source_file = ? AND reason IN (?, ?)",
-            [batch.source_file, UNFINISHED, DAMAGED],
-        )
-    passing = pl.col("reason").is_in([UNFINISHED, DAMAGED])
-    _keep_rejects(ledger, batch.rejects.filter(passing))
-    return _keep_rejects(ledger, batch.rejects.filter(~passing))
+def _post_rejects(ledger: Ledger, batches: Sequence[Batch]) -> list[int]:
+    """Keep each bad record once; how many of each batch are new, those aside that may yet come whole."""
+    found = []
+    settled: set[str] = set()
+    for batch in batches:
+        passing = batch.rejects.filter(_PASSING)
+        if batch.reads_on and batch.source_file not in settled:
+            ledger.execute(
+                "DELETE FROM rejects WHERE source_file = ? AND reason IN (?, ?)",
+                [batch.source_file, UNFINISHED, DAMAGED],
+            )
+            settled.add(batch.source_file)
+        if _keep_rejects(ledger, passing):
+            settled.discard(batch.source_file)
+        found.append(_keep_rejects(ledger, batch.rejects.filter(~_PASSING)))
+    return found
 
 
 def _keep_rejects(ledger: Ledger, rejects: pl.DataFrame) -> int:
@@ -262,35 +290,39 @@ def _post_prompt_versions(ledger: Ledger, seen: pl.DataFrame) -> None:
         """)
 
 
-def _post_progress(ledger: Ledger, batch: Batch, outcome: Outcome, now: datetime) -> None:
+def _post_progress(
+    ledger: Ledger, batches: Sequence[Batch], outcomes: Sequence[Outcome], now: datetime
+) -> None:
     at = now.replace(tzinfo=None)
-    if batch.source is not None:
-        place = batch.source
-        ledger.execute("DELETE FROM sources WHERE path = ?", [place.path])
-        ledger.execute(
-            "INSERT INTO sources VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [place.path, place.format, place.size, place.position, place.lines, place.digest, at],
-        )
-    post_run(ledger, batch.source_file, batch.format, batch.bytes, outcome, now)
+    places = {batch.source.path: batch.source for batch in batches if batch.source is not None}
+    placed = pl.DataFrame([(*astuple(place), at) for place in places.values()], schema=_SOURCES, orient="row")
+    with ledger.scanning("placed", placed):
+        ledger.execute("DELETE FROM sources WHERE path IN (SELECT path FROM placed)")
+    ledger.append("sources", placed)
+    read = ((batch.source_file, batch.format, batch.bytes) for batch in batches)
+    runs = [_run(*told, outcome, at) for told, outcome in zip(read, outcomes, strict=True)]
+    ledger.append("ingest_runs", pl.DataFrame(runs, schema=_RUNS, orient="row"))
 
 
 def post_run(ledger: Ledger, source_file: str, form: str, size: int, outcome: Outcome, now: datetime) -> None:
     """Write down what became of records that were read of a source."""
-    ledger.execute(
-        "INSERT INTO ingest_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            now.replace(tzinfo=None),
-            source_file,
-            form,
-            outcome.read,
-            outcome.added,
-            outcome.updated,
-            outcome.duplicate,
-            outcome.merged_identical,
-            outcome.rejected,
-            size,
-            outcome.set_aside,
-        ],
+    run = _run(source_file, form, size, outcome, now.replace(tzinfo=None))
+    ledger.append("ingest_runs", pl.DataFrame([run], schema=_RUNS, orient="row"))
+
+
+def _run(source_file: str, form: str, size: int, outcome: Outcome, at: datetime) -> tuple[object, ...]:
+    return (
+        at,
+        source_file,
+        form,
+        outcome.read,
+        outcome.added,
+        outcome.updated,
+        outcome.duplicate,
+        outcome.merged_identical,
+        outcome.rejected,
+        size,
+        outcome.set_aside,
     )
 
 
