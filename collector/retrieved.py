@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from collector.segments import RETRIEVED, Labelled, marked_spans
+from collector.segments import RETRIEVED, SEARCHED, Labelled, marked_spans
 
 # Tags around one retrieved item inside a larger block, and numbers before each: "[1]", "Document 2:".
 _ITEM = re.compile(
@@ -18,15 +18,15 @@ _NUMBERED = re.compile(
     r"\[?#?(?P<named>\d{1,4})\]?[ \t]*[:.)\]*])",
     re.IGNORECASE | re.MULTILINE,
 )
-# Only what is asked in the last turn is searched for context.
-_ASKED = frozenset({"user", "context"})
+# What holds in the last turn: its question, and system text wherever it stands.
+_IN_FORCE = SEARCHED | {"context"}
 _OUTER = re.compile(r"\s*(?P<tag><[^<>]{1,500}>)")
 
 
 def chunk_texts(labelled: Sequence[Labelled]) -> Iterator[str]:
-    """Each retrieved chunk of the last turn's context; a block without marks inside is one chunk."""
+    """Each retrieved chunk of the context in force; a block without marks inside is one chunk."""
     for one in labelled:
-        if one.segment not in _ASKED:
+        if one.segment not in _IN_FORCE:
             continue
         blocks = [piece.text for piece in one.slices if piece.segment == "context"]
         if blocks:

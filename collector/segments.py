@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import groupby
 
 from ledger.types import Message, Part, PartKind, Prompt
 
@@ -162,35 +163,43 @@ def marked_spans(text: str, opening: re.Pattern[str], position: int = 0) -> Iter
         position = opened.end() if end is None else end
 
 
-def split_context(text: str, rules: SegmentRules = DEFAULT) -> tuple[Slice, ...]:
-    """Cut a user's text into question and retrieved context; the slices join to the text."""
+def split_context(text: str, rules: SegmentRules = DEFAULT, segment: str = "user") -> tuple[Slice, ...]:
+    """Cut the text of a segment into its own and retrieved context; the slices join to the text."""
     markers = _markers(rules)
     lowered = text.lower()
     if not any(needle in lowered for needle in markers.needles):
-        return (Slice("user", text),)
+        return (Slice(segment, text),)
     slices: list[Slice] = []
     position = 0
     for start, end in marked_spans(text, markers.opening):
         if start > position:
-            slices.append(Slice("user", text[position:start]))
+            slices.append(Slice(segment, text[position:start]))
         slices.append(Slice("context", text[start:end]))
         position = end
     if position < len(text) or not slices:
-        slices.append(Slice("user", text[position:]))
+        slices.append(Slice(segment, text[position:]))
     return tuple(slices)
 
 
+# Where applications put what they retrieved: beside the question, or below their instructions.
+SEARCHED = frozenset({"user", "system"})
+
+
 def _slices(parts: tuple[Part, ...], segment: str, rules: SegmentRules) -> tuple[Slice, ...]:
-    if segment != "user" and len(parts) == 1 and parts[0].kind is PartKind.TEXT:
-        return (Slice(segment, parts[0].text),)
+    if segment not in SEARCHED:
+        return tuple(Slice(segment, part.text) for part in parts if part.kind is PartKind.TEXT)
+    if len(parts) == 1 and parts[0].kind is PartKind.TEXT and parts[0].name is None:
+        return split_context(parts[0].text, rules, segment)
+    # A block may begin in one part and end in another.
     texts = [part for part in parts if part.kind is PartKind.TEXT]
-    if segment != "user":
-        return tuple(Slice(segment, part.text) for part in texts)
-    return tuple(piece for part in texts for piece in _of_user(part, rules))
+    runs = groupby(texts, key=lambda part: part.name in RETRIEVED)
+    return tuple(piece for told, run in runs for piece in _of_run(told, list(run), segment, rules))
 
 
-def _of_user(part: Part, rules: SegmentRules) -> tuple[Slice, ...]:
-    return (Slice("context", part.text),) if part.name in RETRIEVED else split_context(part.text, rules)
+def _of_run(told: bool, run: list[Part], segment: str, rules: SegmentRules) -> tuple[Slice, ...]:
+    if told:
+        return tuple(Slice("context", part.text) for part in run)
+    return split_context("".join(part.text for part in run), rules, segment)
 
 
 def label(prompt: Prompt, rules: SegmentRules = DEFAULT) -> tuple[Labelled, ...]:

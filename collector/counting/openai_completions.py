@@ -13,8 +13,7 @@ def fill(_request: Request, prompt: Prompt, labelled: Sequence[Labelled], tally:
     """Count every input; each is a text of its own."""
     for one in labelled:
         tally.uncountable(one)
-        for piece in one.slices:
-            tally.put(piece.segment, tally.n(piece.text))
+        tally.text(one)
     tally.partial = tally.partial or bool(prompt.hidden)
 
 

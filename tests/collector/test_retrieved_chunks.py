@@ -12,7 +12,8 @@ from collector.apis import APIS
 from collector.counting import count
 from collector.retrieved import chunks_of
 from collector.segments import SegmentRules
-from ledger.types import Api, Message, Part, PartKind, Prompt, Request
+from collector.tokenizers import count_text
+from ledger.types import Api, Message, Part, PartKind, Prompt, Request, Tool
 
 
 def asked(*messages: Message, rules: SegmentRules | None = None) -> tuple[int, ...]:
@@ -22,6 +23,27 @@ def asked(*messages: Message, rules: SegmentRules | None = None) -> tuple[int, .
 
 def says(text: str, name: str | None = None) -> Message:
     return Message("user", (Part(PartKind.TEXT, text),), name)
+
+
+def test_context_in_the_system_text_is_kept_as_a_chunk_and_changes_no_total():
+    tools = (Tool("look", schema={"type": "object", "properties": {}}),)
+    text = "Use <context>" + " fact" * 20 + "</context> only."
+    messages = (Message("system", (Part(PartKind.TEXT, text),)), says("Why?"))
+    plain = Request(api=Api.OPENAI_CHAT, model="gpt-4o", prompt=Prompt(messages, tools=tools))
+    unmarked = SegmentRules(context_tags=(), context_headings=())
+    found, whole = count(plain), count(plain, unmarked)
+    assert (len(found.chunk_tokens), whole.chunk_tokens) == (1, ())
+    assert found.segments.context + found.segments.system == whole.segments.system
+    assert (found.input_tokens, found.method) == (whole.input_tokens, whole.method)
+    # 20 words of one token, and the two tags.
+    assert 20 < found.segments.context < 30
+
+
+def test_an_embedded_text_is_counted_as_a_whole_whatever_marks_stand_in_it():
+    text = "un<context>believable</context>s"
+    prompt = Prompt((Message("input", (Part(PartKind.TEXT, text),)),))
+    request = Request(api=Api.OPENAI_EMBEDDINGS, model="text-embedding-3-small", prompt=prompt)
+    assert count(request).input_tokens == count_text("cl100k_base", text)
 
 
 def test_each_document_among_documents_is_a_chunk():

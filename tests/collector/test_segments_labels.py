@@ -41,6 +41,19 @@ def test_developer_text_is_system_wherever_it_stands() -> None:
     ]
 
 
+@pytest.mark.parametrize("role", ["system", "user"])
+def test_retrieved_text_is_context_where_its_marks_stand_over_parts_too(role) -> None:
+    texts = ("Answer from <context>One. ", "Two.</context>", " Be brief.")
+    message = Message(role, tuple(Part(PartKind.TEXT, text) for text in texts))
+    (labelled,) = label(Prompt((message,)))
+    assert [(piece.segment, piece.text) for piece in labelled.slices] == [
+        (role, "Answer from "),
+        ("context", "<context>One. Two.</context>"),
+        (role, " Be brief."),
+    ]
+    assert labelled.text() == "".join(texts)
+
+
 def test_tool_results_after_the_question_are_tool_results_and_its_calls_history() -> None:
     call = Message("assistant", (Part(PartKind.TOOL_CALL, "{}", name="look_up", call_id="c1"),))
     assert segments(says("user", "a"), call, returns("tool", "r")) == ["user", "history", "tool_results"]
