@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.counting import baselines
+from benchmarks.counting import baselines, fit_others
 from benchmarks.counting.corpus import MOCK_RULE, OPENAI, Item, items
 from benchmarks.counting.fit import Equation, equations, held_out, predicted, shipped
 from benchmarks.counting.table import Line, lines, markdown, percent
@@ -120,6 +120,8 @@ def main() -> None:
         found = found[::10]
     prompts, outputs = equations(found)
     outside = {id(equation.item): rest for equation, rest in held_out(prompts)}
+    framed, _ = fit_others.equations(found)
+    outside |= {id(equation.item): rest for equation, rest in fit_others.held_out(framed)}
     litellm = None if wanted.without_litellm or wanted.quick else baselines.litellm(found, wanted.corpus)
     table = list(lines(found, litellm, outside))
     judged, scored = label(found), answers(outputs, held_out(outputs))

@@ -47,13 +47,16 @@ class Line:
     category: str
     items: int
     ours: Score
-    held_out: float | None
+    held_out: Score | None
     others: Mapping[str, Score]
 
 
 def score(of: Sequence[Item], count: Counter) -> Score | None:
     """Compare one way of counting with the bills; None where it counts nothing of the group."""
-    pairs = [(tokens, item.billed) for item in of if (tokens := count(item)) is not None]
+    return _score([(tokens, item.billed) for item in of if (tokens := count(item)) is not None])
+
+
+def _score(pairs: Sequence[tuple[int, int]]) -> Score | None:
     if not pairs:
         return None
     off = [tokens - billed for tokens, billed in pairs]
@@ -102,8 +105,9 @@ def lines(
         others = {"cookbook": score(of, cookbook)} if api in OPENAI else {}
         if litellm is not None and api in _FRAMED:
             others["litellm"] = score(of, lambda item: litellm.get(item.request.response_id or ""))
-        known = [outside[id(item)] for item in of if id(item) in outside]
-        held_out = sum(left == 0 for left in known) / len(of) if known else None
+        held_out = _score(
+            [(item.billed - outside[id(item)], item.billed) for item in of if id(item) in outside]
+        )
         kept = {name: found_score for name, found_score in others.items() if found_score is not None}
         yield Line(api.value, title, len(of), mine, held_out, kept)
 
@@ -119,8 +123,9 @@ HEAD = (
     "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
 )
 CALIBRATED_HEAD = (
-    "| API | what | calls | exact | within ±2 | median error | 90th percentile | mean error | sum error |\n"
-    "|---|---|---:|---:|---:|---:|---:|---:|---:|"
+    "| API | what | calls | exact | within ±2 | median error | 90th percentile | mean error | sum error "
+    "| held out: exact | median error | 90th percentile |\n"
+    "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
 )
 _OPENAI = frozenset(api.value for api in OPENAI)
 
@@ -139,7 +144,8 @@ def _row(line: Line) -> str:
         for name in ("cookbook", "litellm")
         for what in ("exact", "mean_error")
     ]
-    exact = (percent(mine.exact), percent(line.held_out), percent(mine.within_two))
+    unseen = line.held_out and line.held_out.exact * line.held_out.items / line.items
+    exact = (percent(mine.exact), percent(unseen), percent(mine.within_two))
     return _cells(line, *exact, percent(mine.mean_error, 2), percent(mine.sum_error, 2), *others)
 
 
@@ -153,7 +159,9 @@ def _fitted_row(line: Line) -> str:
         mine.mean_error,
         mine.sum_error,
     )
-    return _cells(line, *(percent(share) for share in shares))
+    unseen = line.held_out
+    held_out = (unseen.exact, unseen.median_error, unseen.ninth_error) if unseen else (None, None, None)
+    return _cells(line, *(percent(share) for share in (*shares, *held_out)))
 
 
 def _cells(line: Line, *cells: str) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 
 from collector.counting import (
     anthropic_messages,
+    framed_evidence,
     gemini_generate,
     openai_chat,
     openai_completions,
@@ -42,12 +43,10 @@ FAMILIES: Mapping[Api, Family] = {
     Api.OPENAI_EMBEDDINGS: Family(openai_embeddings.fill, openai_embeddings.output, openai_evidence.trust),
     Api.OPENAI_COMPLETIONS: Family(openai_completions.fill, openai_completions.output, openai_evidence.trust),
     Api.ANTHROPIC_MESSAGES: Family(
-        anthropic_messages.fill, anthropic_messages.output, anthropic_messages.trust
+        anthropic_messages.fill, anthropic_messages.output, framed_evidence.claude
     ),
-    Api.BEDROCK_CONVERSE: Family(
-        anthropic_messages.fill, anthropic_messages.output, anthropic_messages.trust
-    ),
-    Api.GEMINI_GENERATE: Family(gemini_generate.fill, gemini_generate.output, gemini_generate.trust),
+    Api.BEDROCK_CONVERSE: Family(anthropic_messages.fill, anthropic_messages.output, framed_evidence.claude),
+    Api.GEMINI_GENERATE: Family(gemini_generate.fill, gemini_generate.output, framed_evidence.gemini),
 }
 
 

@@ -10,13 +10,11 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from collector import claude_text
-from collector.counting.category import category
 from collector.counting.framing import constants
 from collector.counting.tally import Tally
-from collector.counting.trust import UNKNOWN, Trust
 from collector.segments import Labelled
 from collector.tokenizers import tokenizer_for
-from ledger.types import Answer, Api, Category, Message, Part, PartKind, Prompt, Request, Tool
+from ledger.types import Answer, Api, Message, Part, PartKind, Prompt, Request, Tool
 
 _PATCH = 28
 # Larger images are scaled down before they are seen.
@@ -41,7 +39,13 @@ def _constants(request: Request) -> Mapping[str, int]:
 
 def fill(request: Request, prompt: Prompt, labelled: Sequence[Labelled], tally: Tally) -> None:
     """Lay a prompt's tokens on its segments."""
-    frame = _constants(request)
+    fill_with(_constants(request), request, prompt, labelled, tally)
+
+
+def fill_with(
+    frame: Mapping[str, int], request: Request, prompt: Prompt, labelled: Sequence[Labelled], tally: Tally
+) -> None:
+    """Do it with given constants."""
     for one in labelled:
         _message(one, frame, tally)
     tally.put("framing", _framing(prompt, frame))
@@ -54,9 +58,9 @@ def fill(request: Request, prompt: Prompt, labelled: Sequence[Labelled], tally: 
 
 
 def _is_confirmed(prompt: Prompt) -> bool:
-    """Whether bills have shown that such a prompt is counted to the token: text that opens with the user."""
+    """Whether such a prompt has a frame that bills confirm: opened by the user, and without thinking."""
     opening = next((message.role for message in prompt.messages if message.role != "system"), "")
-    return category(prompt) is Category.TEXT and prompt.thinking is None and opening == "user"
+    return prompt.thinking is None and opening == "user"
 
 
 def _framing(prompt: Prompt, frame: Mapping[str, int]) -> int:
@@ -137,11 +141,11 @@ def _tools(prompt: Prompt, frame: Mapping[str, int], tally: Tally) -> None:
 
 
 def _choice(choice: str | None, frame: Mapping[str, int], tally: Tally) -> int:
-    """The text that tells the model of its tools, by how far it may choose."""
-    if choice == "any":
-        return frame["forced_any"]
+    """The text that tells the model of its tools, and what it is more or less where it has to use one."""
     kind, _, name = (choice or "").partition(":")
-    return frame["forced"] + tally.n(name) if kind == "function" else frame["tools"]
+    if kind == "function":
+        return frame["tools"] + frame["forced"] + tally.n(name)
+    return frame["tools"] + (frame["forced_any"] if kind == "any" else 0)
 
 
 def _definition(tool: Tool, tally: Tally) -> int:
@@ -178,28 +182,13 @@ def _schema(prompt: Prompt, frame: Mapping[str, int], tally: Tally) -> None:
     tally.put("schema", shown + beside)
 
 
-def trust(request: Request, category: Category) -> Trust:
-    """Text is exact for the generations whose vocabulary is known; else the error on recorded calls."""
-    known = tokenizer_for(request.model)
-    if known.encoding not in claude_text.ENCODINGS:
-        return UNKNOWN
-    return Trust(known.exact and category is Category.TEXT, _ERRORS.get(category))
-
-
-# The 80th percentile of each category's errors on recorded calls of eleven repositories.
-_ERRORS: Mapping[Category, float] = {
-    Category.TEXT: 0.01,
-    Category.TOOLS: 0.01,
-    Category.TOOL_CALLS: 0.01,
-    Category.JSON_SCHEMA: 0.05,
-    Category.JSON_SCHEMA_TOOLS: 0.05,
-    Category.IMAGES: 0.04,
-}
-
-
 def output(request: Request, answer: Answer, tally: Tally) -> tuple[int, int]:
     """Count an answer: (text, tool calls)."""
-    frame = _constants(request)
+    return output_with(_constants(request), answer, tally)
+
+
+def output_with(frame: Mapping[str, int], answer: Answer, tally: Tally) -> tuple[int, int]:
+    """Do it with given constants."""
     texts = [tally.n(text) for text in answer.texts if text]
     ended = bool(texts) and answer.finish_reason not in {"max_tokens", "tool_use"}
     calls = sum(_call(call, tally) for call in answer.tool_calls)

@@ -1,6 +1,7 @@
 """What other makers' APIs bill around the visible text, by API, model and date; rows of framing.csv.
 
-A new model generation is a few more rows there. `recordings` and `repositories` say what a value rests on.
+A new model generation is a few more rows there. `recordings` and `repositories` say what a value rests on:
+benchmarks/counting/fit_others.py writes them.
 """
 
 from __future__ import annotations
@@ -59,10 +60,16 @@ def _row(fields: Mapping[str, str]) -> Row:
 
 
 @lru_cache(maxsize=4096)
-def constants(api: Api, model: str, day: date | None = None) -> Mapping[str, int]:
-    """Every constant of a model, its name in lower case."""
-    found: dict[str, int] = {}
+def rows_for(api: Api, model: str, day: date | None = None) -> Mapping[str, Row]:
+    """The row that decides each constant of a model, its name in lower case."""
+    found: dict[str, Row] = {}
     for row in rows():
         if row.holds(api, model, day):
-            found.setdefault(row.constant, row.value)
+            found.setdefault(row.constant, row)
     return found
+
+
+@lru_cache(maxsize=4096)
+def constants(api: Api, model: str, day: date | None = None) -> Mapping[str, int]:
+    """Every constant of a model, its name in lower case."""
+    return {name: row.value for name, row in rows_for(api, model, day).items()}

@@ -11,9 +11,8 @@ from typing import Final
 
 from collector.counting.framing import constants
 from collector.counting.tally import Tally
-from collector.counting.trust import Trust
 from collector.segments import Labelled
-from ledger.types import Answer, Api, Category, Part, PartKind, Prompt, Request, Tool
+from ledger.types import Answer, Api, Part, PartKind, Prompt, Request, Tool
 
 _DIGITS: Final = re.compile(r"[0-9]+")
 _LINE_ENDS: Final = re.compile(r"\n+")
@@ -28,7 +27,13 @@ def _constants(request: Request) -> Mapping[str, int]:
 
 def fill(request: Request, prompt: Prompt, labelled: Sequence[Labelled], tally: Tally) -> None:
     """Lay an estimate of a prompt's tokens on its segments."""
-    frame = _constants(request)
+    fill_with(_constants(request), request, prompt, labelled, tally)
+
+
+def fill_with(
+    frame: Mapping[str, int], _: Request, prompt: Prompt, labelled: Sequence[Labelled], tally: Tally
+) -> None:
+    """Do it with given constants."""
     for one in labelled:
         _message(one, frame, tally)
     tally.put("framing", frame["message"] * len(labelled))
@@ -119,24 +124,12 @@ def _words(schema: object, depth: int) -> Iterator[str]:
         yield from _words(child, depth + 1)
 
 
-def trust(request: Request, category: Category) -> Trust:
-    """No count by a fitted vocabulary is exact; say the error that recorded calls of the category had."""
-    del request
-    return Trust(error=_ERRORS.get(category))
-
-
-# The 80th percentile of each category's errors on recorded calls of eight repositories.
-_ERRORS: Mapping[Category, float] = {
-    Category.TEXT: 0.05,
-    Category.TOOLS: 0.10,
-    Category.TOOL_CALLS: 0.25,
-    Category.JSON_SCHEMA: 0.10,
-    Category.IMAGES: 0.05,
-}
-
-
 def output(request: Request, answer: Answer, tally: Tally) -> tuple[int, int]:
     """Estimate an answer's visible tokens: (text, tool calls)."""
-    frame = _constants(request)
+    return output_with(_constants(request), answer, tally)
+
+
+def output_with(frame: Mapping[str, int], answer: Answer, tally: Tally) -> tuple[int, int]:
+    """Do it with given constants."""
     text = sum(text_tokens(text, frame, tally) for text in answer.texts)
     return text, sum(_exchange(call, frame, tally) for call in answer.tool_calls)

@@ -94,4 +94,4 @@ def test_claudes_text_is_counted_to_the_token() -> None:
     }
     request = FORMATS["pair"].read(record)
     counted = count(request)
-    assert (counted.method, counted.input_tokens, counted.output_tokens) == (CountMethod.EXACT, 10, 6)
+    assert (counted.method, counted.input_tokens, counted.output_tokens) == (CountMethod.CALIBRATED, 10, 6)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from collector.apis import APIS
 from collector.counting import count
 from collector.counting.anthropic_messages import patches
+from collector.counting.framed_evidence import generation
+from collector.counting.framing import constants, rows
 from collector.tokenizers import count_text
 from ledger.types import (
     Answer,
@@ -47,7 +51,57 @@ def test_each_answered_turn_costs_six_more_and_a_prefilled_answer_nothing() -> N
 
 def test_the_newer_generation_frames_with_six() -> None:
     counted = count(asked(says("user", "hello, world"), model="claude-sonnet-5"))
-    assert (counted.method, counted.input_tokens) == (CountMethod.EXACT, 6 + 4)
+    assert (counted.method, counted.input_tokens) == (CountMethod.CALIBRATED, 6 + 4)
+
+
+@pytest.mark.parametrize(
+    ("model", "method"),
+    [
+        ("claude-sonnet-4-20250514", CountMethod.EXACT),
+        ("claude-opus-4-5", CountMethod.EXACT),
+        ("claude-3-5-haiku-20241022", CountMethod.CALIBRATED),
+        ("claude-opus-4-7", CountMethod.CALIBRATED),
+        ("claude-opus-4-8", CountMethod.CALIBRATED),
+        ("claude-sonnet-6-20270101", CountMethod.CALIBRATED),
+        ("claude-2.1", CountMethod.CALIBRATED),
+    ],
+)
+def test_text_is_called_exact_only_for_generations_with_bills_of_several_repositories(
+    model: str, method: CountMethod
+) -> None:
+    assert count(asked(says("user", "hello, world"), model=model)).method is method
+
+
+def test_a_generation_that_nobody_has_recorded_has_no_known_error() -> None:
+    assert count(asked(says("user", "hello, world"), model="claude-sonnet-6-20270101")).error is None
+    assert count(asked(says("user", "hello, world"), model="claude-opus-4-1")).error == 0.0
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("claude-3-5-haiku-20241022", "claude-3.5"),
+        ("us.anthropic.claude-3-7-sonnet-20250219-v1:0", "claude-3.7"),
+        ("claude-sonnet-4-20250514", "claude-4"),
+        ("anthropic/claude-opus-4.8", "claude-4.8"),
+        ("gemini-2.5-flash-preview-05-20", "gemini-2.5"),
+        ("models/gemini-2.0-flash-001", "gemini-2"),
+        ("House-Llama-9", "house-llama-9"),
+    ],
+)
+def test_a_generation_is_a_family_and_its_version(model: str, expected: str) -> None:
+    assert generation(model) == expected
+
+
+def test_every_constant_has_a_row_for_any_model() -> None:
+    for api in (Api.ANTHROPIC_MESSAGES, Api.GEMINI_GENERATE):
+        named = {row.constant for row in rows() if row.api is api}
+        assert constants(api, "one-of-tomorrow").keys() == named
+
+
+def test_a_row_says_what_it_rests_on() -> None:
+    wide = [row for row in rows() if row.model == "*"]
+    assert all(row.recordings >= row.repositories > 0 for row in wide)
 
 
 def test_thinking_costs_a_text_of_its_own() -> None:
@@ -71,9 +125,10 @@ def test_a_tool_is_shown_as_json_behind_a_text_that_depends_on_the_choice() -> N
     )
     auto = count(asked(says("user", "hello, world"), tools=(tool,)))
     forced = count(asked(says("user", "hello, world"), tools=(tool,), tool_choice="any"))
-    assert (auto.segments.tools, forced.segments.tools) == (502 + shown, 594 + shown)
+    assert (auto.segments.tools, forced.segments.tools) == (502 + shown, 502 + 90 + shown)
     assert auto.tool_tokens == (("look_up", 502 + shown),)
-    assert (auto.method, auto.error) == (CountMethod.CALIBRATED, 0.01)
+    assert auto.method is CountMethod.CALIBRATED
+    assert 0 < (auto.error or 0) < 0.01
 
 
 def test_a_call_and_its_result_are_framed_together() -> None:

@@ -32,8 +32,8 @@ def test_a_tool_costs_its_words_and_a_frame_for_itself_and_each_property() -> No
     schema = {"type": "object", "properties": {"city": {"type": "string", "description": "Where."}}}
     tool = Tool("look", "Find.", schema)
     # look|Find|.|city|Where|. are six tokens.
-    assert count(asked("gemini-2.5-flash", tools=(tool,))).segments.tools == 6 + 18 + 10
-    assert count(asked("gemini-2.0-flash", tools=(tool,))).segments.tools == 6 + 3
+    assert count(asked("gemini-2.5-flash", tools=(tool,))).segments.tools == 6 + 18 + 12
+    assert count(asked("gemini-2.0-flash", tools=(tool,))).segments.tools == 6 + 3 + 2
 
 
 def test_a_schema_in_either_spelling_is_read() -> None:
@@ -60,7 +60,8 @@ def test_an_image_costs_what_its_generation_takes() -> None:
 
 def test_no_gemini_count_is_called_exact_and_each_says_its_error() -> None:
     counted = count(asked("gemini-2.5-flash", says("user", "Say hello")))
-    assert (counted.method, counted.error) == (CountMethod.CALIBRATED, 0.05)
+    assert counted.method is CountMethod.CALIBRATED
+    assert 0 < (counted.error or 0) < 0.05
 
 
 def test_a_schema_nested_without_end_leaves_the_count_partial() -> None:

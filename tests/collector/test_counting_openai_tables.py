@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from collector.counting.evidence import Evidence, judge
 from collector.counting.openai_constants import NAMES, ROWS, constants_for, era, read, rows_for
-from collector.counting.openai_evidence import EVIDENCE, Evidence, generation, judge
+from collector.counting.openai_evidence import EVIDENCE, generation
 from ledger.types import Api, Category, Request
 
 HEAD = "api,model,provider,since,until,constant,value,recordings,repositories"
