@@ -6,6 +6,7 @@ is in no task, no task's name, no log and no file.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
 import os
@@ -20,8 +21,9 @@ from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import urlsplit
 
 from distributed import Client, KilledWorker, LocalCluster, as_completed, get_worker
-from distributed.comm.core import CommClosedError
+from distributed.comm.core import CommClosedError, connect
 from distributed.diagnostics.plugin import WorkerPlugin
+from distributed.security import Security
 from distributed.versions import VersionMismatchWarning
 
 from collector.counting import RULES_VERSION
@@ -31,9 +33,13 @@ from collector.sources import SourceError
 from ledger import keys
 
 CONNECT_S = 10
+_USUAL_PORT = 8786
 _WORKERS_S = 30
 # Packages whose version can change a row; the counters' speed does not.
 _SHAPING = ("tollbook", "tiktoken", "mistral-common", "dashscope", "genai-prices", "polars", "distributed")
+# What a greeting ends in where nobody answers, or somebody else: the answer of a web server, read as Dask's
+# own, may tell of any length.
+_NO_SCHEDULER = (OSError, TimeoutError, RuntimeError, ValueError, AssertionError, MemoryError, EOFError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +64,29 @@ def target(text: str) -> Target:
     name, _, number = place.partition(":")
     if name == "local" and (not number or (number.isdigit() and int(number) > 0)):
         return Target(workers=int(number) if number else os.cpu_count() or 1)
-    url = urlsplit(text)
-    schemes = {"dask": "tcp", "dask+tls": "tls"}
-    if url.scheme not in schemes or not url.hostname:
+    address = _address(text)
+    if address is None:
+        # What stands before an @ may be a password.
+        said = f"…@{text.rpartition('@')[2]}" if "@" in text else text
         raise SourceError(
-            f"--on {text!r} names no cluster: write local, local:N, dask://HOST:PORT or dask+tls://HOST:PORT"
+            f"--on {said!r} names no cluster: write local, local:N, dask://HOST:PORT or dask+tls://HOST:PORT"
         )
-    return Target(f"{schemes[url.scheme]}://{url.netloc}" + ("" if url.port else ":8786"))
+    return Target(address)
+
+
+def _address(text: str) -> str | None:
+    """A scheduler's address as Dask writes it; None for what is none."""
+    schemes = {"dask": "tcp", "dask+tls": "tls"}
+    try:
+        url = urlsplit(text)
+        port = _USUAL_PORT if url.port is None else url.port
+    except ValueError:
+        return None
+    more = url.path or url.query or url.fragment or "@" in url.netloc
+    if url.scheme not in schemes or not url.hostname or more or not port:
+        return None
+    host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
+    return f"{schemes[url.scheme]}://{host}:{port}"
 
 
 def make_all(
@@ -108,7 +130,7 @@ def on_cluster(where: Target, key: bytes) -> Each:
     def each(work: Callable[[Item], Answer], items: Sequence[Item]) -> list[Answer]:
         with _connected(where) as client, _prepared(client, key) as shared:
             futures = [
-                client.submit(work, item, key=f"{shared.run}-{number}", pure=False)
+                client.submit(alike, work, item, shared.versions, key=f"{shared.run}-{number}", pure=False)
                 for number, item in enumerate(items)
             ]
             try:
@@ -121,6 +143,13 @@ def on_cluster(where: Target, key: bytes) -> Each:
                 raise SourceError(_lost(where, "nothing is booked yet")) from error
 
     return each
+
+
+def alike(work: Callable[[Item], Answer], item: Item, expected: tuple[tuple[str, str], ...]) -> Answer:
+    """Run a function on a worker that is like the others. Raises SourceError on another."""
+    if (own := versions()) != expected:
+        raise SourceError(f"a worker that joined late is not like the others: {_differing(own, expected)}")
+    return work(item)
 
 
 def work(order: Order, shared: Shared) -> Made:
@@ -202,8 +231,10 @@ def _local(workers: int) -> LocalCluster:
 
 def _client(address: str) -> Client:
     try:
+        # A client that finds no scheduler takes 20 s more to be done with.
+        asyncio.run(_greet(address))
         client = Client(address, timeout=CONNECT_S, set_as_default=False)
-    except (OSError, TimeoutError, RuntimeError, ValueError) as error:
+    except _NO_SCHEDULER as error:
         raise SourceError(
             f"no Dask scheduler answers at {address} ({_line(error)}): start one with `dask scheduler`, or "
             f"name its address with --on dask://HOST:PORT (dask+tls:// with Dask's TLS configuration)"
@@ -218,6 +249,14 @@ def _client(address: str) -> Client:
     return client
 
 
+async def _greet(address: str) -> None:
+    """Exchange greetings with a scheduler. Raises one of _NO_SCHEDULER."""
+    comm = await asyncio.wait_for(
+        connect(address, timeout=CONNECT_S, **Security().get_connection_args("client")), CONNECT_S + 1
+    )
+    comm.abort()
+
+
 @contextmanager
 def _prepared(client: Client, key: bytes) -> Iterator[Shared]:
     """See that all workers run what this machine runs and have the key, or lend it where that is safe."""
@@ -225,7 +264,7 @@ def _prepared(client: Client, key: bytes) -> Iterator[Shared]:
     told = client.run(describe, on_error="return")
     for address, found in told.items():
         check_alike(address, found, shared.versions)
-    if not is_private(str(client.scheduler_info()["address"])):
+    if not all(is_private(each) for each in (str(client.scheduler_info()["address"]), *told)):
         for address, found in told.items():
             check_key(address, found.key_id, keys.key_id(key))
         yield shared

@@ -6,6 +6,7 @@ import fnmatch
 import functools
 import hashlib
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -54,13 +55,22 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def check_writable(place: str) -> None:
+    """Raise SourceError where nothing can be kept at a place."""
+    kept, probe = at(place), f"work/probe-{secrets.token_hex(4)}"
+    kept.keep(probe, b"")
+    kept.drop(probe)
+
+
 def is_url(path: str) -> bool:
     """Whether a path names an object store."""
     return "://" in path
 
 
 def at(place: str) -> Place:
-    """The folder or the object store that a path or URL names."""
+    """The folder or the object store that a path or URL names. Raises SourceError for a URL without bucket."""
+    if is_url(place):
+        _check_bucket(place)
     return Bucket(place.rstrip("/")) if is_url(place) else Folder(Path(place).expanduser().resolve())
 
 
@@ -248,9 +258,14 @@ def _root(url: str) -> str:
 def _opened(url: str) -> tuple[ObjectStore, str]:
     """The store of an object, and the object's key in it."""
     root = _root(url)
+    _check_bucket(root)
+    return _store(root), url.removeprefix(root).strip("/")
+
+
+def _check_bucket(url: str) -> None:
+    root = _root(url)
     if root.endswith("://") and not root.startswith(("file:", "memory:")):
         raise SourceError(f"{url} names no bucket: write it as {root}BUCKET/FOLDER")
-    return _store(root), url.removeprefix(root).strip("/")
 
 
 @functools.cache

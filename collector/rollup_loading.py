@@ -88,6 +88,8 @@ def load_sums(
     with visit() as ledger:
         check_key(found, ledger.key)
         plan = _plan(ledger, found, now)
+    if plan.days:
+        places.check_writable(url)
     with _work(place) as work:
         terms = Terms(tuple(contracts), now, resources)
         sums = sum_up(url, work, found, plan.days, terms, each) if plan.days else []

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,7 @@ def test_no_scheduler_is_a_sentence_within_the_time_given(monkeypatch, logs, tmp
         ("local", Target(None, os.cpu_count())),
         ("dask://10.0.0.4:8786", Target("tcp://10.0.0.4:8786")),
         ("dask://books.example", Target("tcp://books.example:8786")),
+        ("dask://[::1]", Target("tcp://[::1]:8786")),
         ("dask+tls://books.example:9000", Target("tls://books.example:9000")),
     ],
 )
@@ -151,10 +153,46 @@ def test_on_names_a_cluster(text, meant):
     assert target(text) == meant
 
 
-@pytest.mark.parametrize("text", ["", "local:0", "local:x", "spark://host", "dask://", "tcp://host:1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "local:0",
+        "local:x",
+        "spark://host",
+        "dask://",
+        "tcp://host:1",
+        "dask://host:99999",
+        "dask://host:0",
+        "dask://host:port",
+        "dask://[::1",
+        "dask://host:1/folder",
+        "dask://host:1?a=b",
+    ],
+)
 def test_what_names_no_cluster_is_refused(text):
     with pytest.raises(SourceError, match="names no cluster"):
         target(text)
+
+
+def test_a_password_in_an_address_is_refused_and_not_repeated():
+    with pytest.raises(SourceError, match="…@host:1' names no cluster") as refused:
+        target("dask://user:secret@host:1")
+    assert "secret" not in str(refused.value)
+
+
+def test_a_server_that_is_no_scheduler_is_a_sentence(monkeypatch):
+    monkeypatch.setattr(cluster, "CONNECT_S", 1)
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        where = Target(f"tcp://127.0.0.1:{server.server_port}")
+        with pytest.raises(SourceError, match="no Dask scheduler answers at"):
+            make_all([], where, KEY)
+
+
+def test_a_worker_that_joined_late_sums_up_only_where_it_is_like_the_others():
+    assert cluster.alike(len, "four", cluster.versions()) == 4
+    with pytest.raises(SourceError, match="joined late is not like the others: tollbook is"):
+        cluster.alike(len, "four", (*cluster.versions()[:3], ("tollbook", "0.0")))
 
 
 @pytest.mark.parametrize(

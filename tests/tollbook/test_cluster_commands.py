@@ -51,6 +51,14 @@ def test_parts_are_counted_by_what_the_ledger_has_learned(tollbook, folder):
         (("--on", "local"), "--on and --parts go together"),
         (("--parts", "parts"), "--on and --parts go together"),
         (("--on", "spark://here", "--parts", "parts"), "--on 'spark://here' names no cluster"),
+        (("--on", "local", "--parts", "parts", "--workers", "2"), "--workers and --quarantine are for this"),
+        (("--on", "local", "--parts", "parts", "--quarantine", "q"), "--workers and --quarantine are for"),
+        (
+            ("--on", "local", "--parts", "parts", "--format", "pair"),
+            "--assume-time and --quarantine are for paths",
+        ),
+        (("--on", "local", "--parts", "/proc/parts"), "cannot write /proc/parts"),
+        (("--on", "dask://u:secret@h:1", "--parts", "parts"), "…@h:1' names no cluster"),
         (("--on", "local", "--parts", "parts", "-"), "a cluster cannot read standard input"),
         (("--on", "local", "--parts", "parts", "nowhere/*.jsonl"), "nothing to read at 'nowhere/*.jsonl'"),
     ],
@@ -61,12 +69,20 @@ def test_mistakes_with_clusters_are_sentences(tollbook, options, said):
     assert done.code == 2
     assert said in done.err
     assert "Traceback" not in done.err
+    assert "secret" not in done.err
 
 
 def test_a_place_without_parts_is_a_sentence(tollbook, folder):
     done = tollbook("load-parts", str(folder))
     assert done.code == 2
     assert "no manifests at" in done.err
+
+
+def test_a_store_without_a_bucket_is_a_sentence(tollbook):
+    pytest.importorskip("obstore")
+    done = tollbook("load-parts", "s3://")
+    assert done.code == 2
+    assert "names no bucket: write it as s3://BUCKET/FOLDER" in done.err
 
 
 def test_an_object_store_that_cannot_be_reached_is_a_sentence(tollbook):

@@ -29,9 +29,10 @@ def make_parts(desk: Desk, paths: Sequence[str], intake: Intake, on: str | None,
     if on is None or parts is None:
         raise UsageError("--on and --parts go together: where to run, and where to keep the parts")
     _check_extra()
-    from collector import cluster
+    from collector import cluster, places
     from ledger import calibrations, trust
     from tollbook import progress
+    from tollbook.stopping import between_commits
 
     where = cluster.target(on)
     with desk.visit() as ledger:
@@ -39,8 +40,10 @@ def make_parts(desk: Desk, paths: Sequence[str], intake: Intake, on: str | None,
         distrusted = trust.distrusted(ledger)
     planned = _orders(desk, _intakes(desk, paths, intake), learned, _absolute(parts), key)
     orders = [replace(order, distrusted=distrusted) for order in planned]
+    places.check_writable(_absolute(parts))
     started = time.perf_counter()
-    with progress.bar([order.source for order in orders], shown=not desk.quiet) as advance:
+    files = [order.source for order in orders]
+    with between_commits(), progress.bar(files, shown=not desk.quiet) as advance:
         done = cluster.make_all(orders, where, key, _teller(advance))
     _keep_doubts(desk, done)
     _say_made(desk, done, parts, time.perf_counter() - started)
@@ -172,10 +175,12 @@ def _load_sums(desk: Desk, place: str, contracts: Sequence[Contract], on: str | 
     from collector.rollup_loading import load_sums
     from collector.rollups import here
     from tollbook import parts, screen
+    from tollbook.stopping import between_commits
 
     each = here if on is None else _each(desk, on)
     bounds = parts.resources(desk.config)
-    done = load_sums(_absolute(place), desk.visit, contracts, desk.now, each, bounds)
+    with between_commits():
+        done = load_sums(_absolute(place), desk.visit, contracts, desk.now, each, bounds)
     desk.say(
         screen.sums_loaded(done),
         days=list(done.days),

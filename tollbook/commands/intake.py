@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collector.ingest import Intake, Summary
 
 _TOTALS = ("read", "added", "updated", "duplicate", "rejected", "merged_identical", "set_aside")
+_FOR_PATHS = "--format, --assume-time and --quarantine are for paths: give PATHs, or set format in [[source]]"
 
 
 @at_desk
@@ -48,15 +49,20 @@ def ingest(
     _check_format(form)
     time = None if assume_time is None else moment(assume_time, "--assume-time")
     if on is not None or place is not None:
+        if workers is not None or quarantine is not None:
+            raise UsageError(
+                "--workers and --quarantine are for this machine: leave them out, --on local:N says how many "
+                "processes read, and rejects are read again in their files"
+            )
+        if not paths and (form != "auto" or time is not None):
+            raise UsageError(_FOR_PATHS)
         make_parts(desk, paths or [], parts.intake(desk.config, form, time), on, place)
         return
     if paths:
         intake = parts.intake(desk.config, form, time, quarantine)
         summary = _read_paths(desk, paths, intake, workers)
     elif form != "auto" or time is not None or quarantine is not None:
-        raise UsageError(
-            "--format, --assume-time and --quarantine are for paths: give PATHs, or set format in [[source]]"
-        )
+        raise UsageError(_FOR_PATHS)
     else:
         summary = _read_sources(desk, workers)
     _say_ingested(desk, summary)
