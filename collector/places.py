@@ -68,7 +68,7 @@ def is_url(path: str) -> bool:
 
 
 def at(place: str) -> Place:
-    """The folder or the object store that a path or URL names. Raises SourceError for a URL without bucket."""
+    """The folder or the object store that a path or URL names. Raises SourceError for no bucket."""
     if is_url(place):
         _check_bucket(place)
     return Bucket(place.rstrip("/")) if is_url(place) else Folder(Path(place).expanduser().resolve())
