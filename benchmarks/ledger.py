@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -227,6 +228,9 @@ class _Timed:
 
     def __init__(self, ledger: store.Ledger, spent: list[float]) -> None:
         self._ledger, self._spent = ledger, spent
+
+    def scanning(self, name: str, frame: pl.DataFrame) -> AbstractContextManager[None]:
+        return self._ledger.scanning(name, frame)
 
     def frame(self, sql: str, params: object = ()) -> pl.DataFrame:
         started = time.perf_counter()
