@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from alerts import book
-from collector import fast
+from collector import fast, open_vocabularies
 from collector.sources import SourceError, discover
 from ledger import queries, trust, units
 from ledger.prices import book_date, book_version
@@ -41,7 +41,7 @@ class Point:
 
 def examine(config: Configuration, ledger_path: Path, visit: Visit, now: datetime) -> list[Point]:
     """Look at everything; never writes."""
-    points = [_configuration(config), *_sources(config), *_channels(config), _counter()]
+    points = [_configuration(config), *_sources(config), *_channels(config), _counter(), _vocabularies()]
     if not ledger_path.exists():
         return [*points, Point(Verdict.NOTE, "ledger", f"none at {ledger_path} yet: run `tollbook ingest`")]
     with visit() as ledger:
@@ -75,6 +75,17 @@ def _counter() -> Point:
         return Point(Verdict.OK, "counter", "tiktoken; the extra `fast` counts several times as fast")
     one_in = f"one text in {fast.CHECKED_ONE_IN:,}"
     return Point(Verdict.OK, "counter", f"{found} for much text, {one_in} held against tiktoken")
+
+
+def _vocabularies() -> Point:
+    """Which optional vocabularies are here."""
+    found = [
+        one.extra for name, one in open_vocabularies.VOCABULARIES.items() if open_vocabularies.path(name)
+    ]
+    rest = [f"`{one.extra}`" for one in open_vocabularies.VOCABULARIES.values() if one.extra not in found]
+    texts = ["OpenAI's and Claude's", *(f"that of the extra `{extra}`" for extra in found)]
+    more = f"; the extras {' and '.join(rest)} would add theirs" if rest else ""
+    return Point(Verdict.OK, "vocabularies", f"{', '.join(texts)}{more}")
 
 
 def _channels(config: Configuration) -> Iterator[Point]:

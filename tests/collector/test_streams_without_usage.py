@@ -114,6 +114,48 @@ def test_a_refused_call_costs_nothing_and_keeps_its_reason(books, as_lines, stat
     ]
 
 
+ASKED = [{"role": "user", "content": "hello, world"}]
+CLAUDE = {"model": "claude-sonnet-4-5", "max_tokens": 9, "messages": ASKED}
+GEMINI = {"contents": [{"role": "user", "parts": [{"text": "hello, world"}]}]}
+CONVERSE = {"messages": [{"role": "user", "content": [{"text": "hello, world"}]}]}
+OTHERS = [
+    ("/v1/messages", CLAUDE, {"type": "error", "error": {"type": "overloaded_error", "message": "no"}}),
+    (
+        "/v1beta/models/gemini-2.5-flash:generateContent",
+        GEMINI,
+        {"error": {"code": 503, "message": "no", "status": "UNAVAILABLE"}},
+    ),
+    ("/model/anthropic.claude-3-haiku-20240307-v1:0/converse", CONVERSE, {"message": "no"}),
+]
+
+
+@pytest.mark.parametrize(("path", "request_body", "answer"), OTHERS, ids=["claude", "gemini", "converse"])
+def test_a_refused_call_of_another_family_costs_nothing_beside_its_count(
+    books, as_lines, path, request_body, answer
+):
+    record = {"url_path": path, "request": request_body, "response": answer, "status": 503, "id": "1"}
+    row = booked(books, as_lines, {**record, "ts": "2026-10-06T10:00:00Z"})
+    assert (row[0], row[1], row[3], row[4], row[5]) == (None, None, "none", "error", 0)
+    ((status, kept),) = books.rows("SELECT http_status, counted_input_tokens FROM requests")
+    assert status == 503
+    assert kept > 0
+
+
+def test_a_cancelled_stream_of_claude_is_billed_for_what_it_said(books, as_lines):
+    usage = {"input_tokens": 10, "output_tokens": 1}
+    events = [
+        {"type": "message_start", "message": {"id": "msg_1", "type": "message", "usage": usage}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "hello, world"}},
+    ]
+    record = {"url_path": "/v1/messages", "request": CLAUDE, "response": events, "cancelled": True}
+    row = booked(books, as_lines, {**record, "ts": "2026-10-06T10:00:00Z"})
+    # "hello, world" is three tokens of Claude's; the one of the opening event is no end count.
+    assert row[0] == 10
+    assert row[1] >= 3
+    assert (row[3], row[4]) == ("estimated", "cancelled")
+
+
 def test_a_later_record_with_usage_takes_the_place_of_the_count(books, as_lines):
     counted = streamed(7, [{"delta": {"reasoning_content": " the" * 40}}, *said("Yes.")], model="thinker-1")
     reported = streamed(7, said("Yes."), model="thinker-1")

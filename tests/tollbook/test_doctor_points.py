@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,14 @@ def test_sound_books_pass_every_self_check(booked: Path, place: Path):
     points = _examine(booked, place)
     assert len(_texts(points, "books", Verdict.OK)) == 5
     assert not [point for point in points if point.verdict is Verdict.FAIL]
+
+
+def test_the_vocabularies_that_are_here_are_named(folder: Path, place: Path):
+    (said,) = _texts(_examine(folder, place), "vocabularies", Verdict.OK)
+    assert said.startswith("OpenAI's and Claude's")
+    for extra, package in (("mistral", "mistral_common"), ("qwen", "dashscope")):
+        assert f"`{extra}`" in said
+        assert (f"that of the extra `{extra}`" in said) == (find_spec(package) is not None)
 
 
 def test_gaps_are_named_with_their_size(booked: Path, place: Path):
