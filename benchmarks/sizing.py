@@ -42,6 +42,7 @@ NOW = datetime(2026, 10, 9, tzinfo=UTC)
 ROWS_A_PART = 200_000
 QUARTERS = 96
 READ_WITHIN_H = 4
+REPEAT = 9
 VOLUMES = (10**6, 10**8, 10**9)
 
 
@@ -74,15 +75,20 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How one worker reads a chat log in which each text stands nine times on average."""
+    """How one worker reads a chat log in which each text stands `repeat` times on average.
+
+    `counter` is the one that was at work, tiktoken where no fast one is installed.
+    """
 
     log_bytes_a_call: float
     calls_per_s_per_worker: float
+    repeat: int
+    counter: str
 
 
 def read_log(folder: Path, log_bytes: int, seed: int) -> Reading:
     """Read one half of a log to warm up, and time the other."""
-    logs = logs_in(folder, log_bytes, 2, 9, seed)
+    logs = logs_in(folder, log_bytes, 2, REPEAT, seed)
     for log in logs:
         began = time.process_time()
         made = make_parts(orders([log], folder / "read")[0], KEY)
@@ -90,7 +96,8 @@ def read_log(folder: Path, log_bytes: int, seed: int) -> Reading:
     if made.manifest is None:
         raise SystemExit(made.problem)
     calls = made.manifest.rows
-    return Reading(logs[-1].stat().st_size / calls, calls / seconds)
+    counter = made.manifest.counter or "tiktoken"
+    return Reading(logs[-1].stat().st_size / calls, calls / seconds, REPEAT, counter)
 
 
 def invent_parts(place: str, calls: int, seed: int) -> int:
@@ -113,7 +120,9 @@ def invent_parts(place: str, calls: int, seed: int) -> int:
         rows=calls,
         rejected=0,
         set_aside=0,
+        counter=None,
         doubt=None,
+        calibration=None,
         parts=tuple(parts),
         rejects=writer.file("rejects", empty),
         prompt_versions=writer.file("prompts", PROMPT_VERSIONS.to_frame()),
@@ -208,15 +217,18 @@ def write_page(text: str) -> None:
 def described(weight: Weight, where: dict[str, object], reading: Reading) -> str:
     """What the table is made from."""
     calls = weight.calls
+    speed = reading.calls_per_s_per_worker * reading.log_bytes_a_call / 1e6
     return (
         f"Measured on {where['cpu']}, {where['cores']} cores, {where['measured_on']}: {calls:,} invented "
         f"calls of one day (50 tenants, 40 workflows, 5 models) weigh {weight.parts_bytes / calls:.0f} B a "
         f"call in parts and {weight.ledger_bytes / calls:.0f} B in the ledger; a core's second books "
         f"{calls / weight.load_s:,.0f} calls or sums up {calls / weight.sum_s:,.0f}. The sums have "
         f"{weight.sum_rows:,} rows, {weight.most_sum_rows:,} if every group had calls in every quarter of "
-        f"an hour, which is where they stop growing. Logs of {reading.log_bytes_a_call:,.0f} B a call are "
-        f"read at {reading.calls_per_s_per_worker:,.0f} calls a second and worker. The rest is these figures "
-        f"times the number of calls: (m) is measured, (x) extrapolated."
+        f"an hour, which is where they stop growing. Logs of {reading.log_bytes_a_call:,.0f} B a call, in "
+        f"which each text stands {reading.repeat} times on average, are read at "
+        f"{reading.calls_per_s_per_worker:,.0f} calls ({speed:,.0f} MB) a second and worker, with "
+        f"{reading.counter}. The rest is these figures times the number of calls: (m) is measured, (x) "
+        f"extrapolated."
     )
 
 
