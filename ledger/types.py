@@ -86,7 +86,9 @@ class Part:
     `text` holds the text of TEXT and TOOL_RESULT, and the arguments (JSON text as logged) of a
     TOOL_CALL. `name` is the tool's name, `call_id` joins a call to its result; `held` says that a call came
     with the provider's id of it, which lets the provider find it as it was written. `detail`, `width` and
-    `height` (pixels, None where unknown) belong to IMAGE; `tokens` to TOKENS (input given as token ids).
+    `height` (pixels, None where unknown) belong to IMAGE; a TOOL_CALL whose text is free of form has the
+    detail "custom", a TEXT with a name is of that kind ("refusal", "document"). `tokens` belongs to TOKENS
+    (input given as token ids).
     """
 
     kind: PartKind
@@ -135,11 +137,12 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class OutputSchema:
-    """A structured-output request: the JSON Schema the answer must follow."""
+    """A structured-output request: the JSON Schema the answer must follow, to the letter where `strict`."""
 
     name: str
     schema: Mapping[str, object]
     description: str = ""
+    strict: bool = True
 
 
 @dataclass(frozen=True, slots=True)

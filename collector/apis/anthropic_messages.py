@@ -96,6 +96,9 @@ def _retrieved(kind: str, content: object, block: Json, *heads: str) -> Iterator
     written = [text(block.get(head)) for head in heads]
     written += [part.text for part in parts if part.kind is PartKind.TEXT]
     yield Part(PartKind.TEXT, "\n".join(filter(None, written)), name=kind)
+    if mapping(block.get("citations")).get("enabled"):
+        # How a text is cut and numbered to be cited is nowhere to be seen.
+        yield Part(PartKind.OPAQUE, name="citations")
     yield from (part for part in parts if part.kind is not PartKind.TEXT)
 
 

@@ -23,8 +23,8 @@ from ledger.types import Answer, Message, OutputSchema, Part, PartKind, Prompt, 
 
 usage = other.usage
 
-# The kinds of a block that say nothing to the model, or what the text beside them says already.
-_SILENT = frozenset({"cachePoint", "guardContent"})
+# The kinds of a block that say nothing to the model.
+_SILENT = frozenset({"cachePoint"})
 
 
 def prompt(body: Json) -> Prompt:
@@ -66,6 +66,8 @@ def _block(block: Json) -> Iterator[Part]:
         yield image(mapping(mapping(block["image"]).get("source")).get("bytes"))
     elif "citationsContent" in block:
         yield from _parts(mapping(block["citationsContent"]).get("content"))
+    elif "guardContent" in block:
+        yield from _guarded(mapping(block["guardContent"]))
     elif "reasoningContent" in block:
         yield Part(
             PartKind.REASONING,
@@ -73,6 +75,16 @@ def _block(block: Json) -> Iterator[Part]:
         )
     else:
         yield from _media(block)
+
+
+def _guarded(content: Json) -> Iterator[Part]:
+    """Yield what stands before a guardrail: text, or an image."""
+    found = content.get("text")
+    written = found if isinstance(found, str) else mapping(found).get("text")
+    if isinstance(written, str):
+        yield Part(PartKind.TEXT, written, name="guarded")
+    else:
+        yield from _block(content)
 
 
 def _media(block: Json) -> Iterator[Part]:

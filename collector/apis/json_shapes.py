@@ -21,6 +21,11 @@ def sequence(value: object) -> Sequence[object]:
     return value if isinstance(value, list | tuple) else ()
 
 
+def all_of(value: object) -> Sequence[object]:
+    """Return the list; what is no list is the only one of its kind, null is none."""
+    return value if isinstance(value, list | tuple) else () if value is None else (value,)
+
+
 def mappings(value: object) -> Iterator[Json]:
     """Yield the objects of a list; what is not an object is skipped."""
     return (item for item in sequence(value) if isinstance(item, dict))

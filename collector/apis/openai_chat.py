@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from collector.apis import openai_shapes, token_buckets
-from collector.apis.json_shapes import Json, mapping, mappings, position, text, text_or_none
+from collector.apis.json_shapes import Json, all_of, mapping, mappings, position, text, text_or_none
 from collector.apis.tool_names import answered
 from collector.pieces import remembered
 from ledger.types import Answer, Message, Part, PartKind, Prompt, Tool
@@ -17,12 +17,23 @@ response_facts = openai_shapes.response_facts
 def prompt(body: Json) -> Prompt:
     """Read the messages, tools and output schema of a request."""
     return Prompt(
-        messages=answered(tuple(map(_message, mappings(body.get("messages"))))),
+        messages=answered(tuple(map(_any_message, all_of(body.get("messages"))))),
         tools=openai_shapes.tools(body) + _search_tool(body),
         tool_choice=openai_shapes.tool_choice(body.get("tool_choice") or body.get("function_call")),
         output_schema=openai_shapes.output_schema(mapping(body.get("response_format"))),
-        hidden=("prompt",) if "variables" in body and "messages" not in body else (),
+        hidden=tuple(_hidden(body)),
     )
+
+
+def _hidden(body: Json) -> Iterator[str]:
+    if "variables" in body and "messages" not in body:
+        yield "prompt"
+    yield from openai_shapes.added(body)
+
+
+def _any_message(message: object) -> Message:
+    """Read a message; what is none stays as a part that nobody can read."""
+    return _message(message) if isinstance(message, dict) else Message("", (Part(PartKind.OPAQUE),))
 
 
 def _search_tool(body: Json) -> tuple[Tool, ...]:
@@ -31,7 +42,7 @@ def _search_tool(body: Json) -> tuple[Tool, ...]:
 
 @remembered
 def _message(message: Json) -> Message:
-    role = text(message.get("role")) or "user"
+    role = text(message.get("role"))
     name = text_or_none(message.get("name"))
     if role in ("tool", "function"):
         call_id = text_or_none(message.get("tool_call_id"))
@@ -43,23 +54,27 @@ def _message(message: Json) -> Message:
 def _spoken(message: Json) -> tuple[Part, ...]:
     """Return the parts of an earlier answer that stand beside its content: refusal and audio."""
     refusal = text_or_none(message.get("refusal"))
-    spoken = (Part(PartKind.TEXT, refusal),) if refusal else ()
+    spoken = (Part(PartKind.TEXT, refusal, name="refusal"),) if refusal else ()
     return (*spoken, Part(PartKind.AUDIO)) if isinstance(message.get("audio"), dict) else spoken
 
 
 def tool_calls(message: Json) -> Iterator[Part]:
     """Yield the tool calls of a message, the older single `function_call` included."""
     for call in mappings(message.get("tool_calls")):
-        function = mapping(call.get("function")) or mapping(call.get("custom"))
-        yield _call(function, text_or_none(call.get("id")))
+        function = mapping(call.get("function"))
+        yield _call(
+            function or mapping(call.get("custom")),
+            text_or_none(call.get("id")),
+            None if function else "custom",
+        )
     if isinstance(message.get("function_call"), dict):
-        yield _call(mapping(message["function_call"]), None)
+        yield _call(mapping(message["function_call"]), None, None)
 
 
-def _call(function: Json, call_id: str | None) -> Part:
+def _call(function: Json, call_id: str | None, detail: str | None) -> Part:
     written = function.get("arguments", function.get("input"))
     name = text_or_none(function.get("name"))
-    return Part(PartKind.TOOL_CALL, openai_shapes.arguments(written), name=name, call_id=call_id)
+    return Part(PartKind.TOOL_CALL, openai_shapes.arguments(written), name=name, call_id=call_id, detail=detail)
 
 
 def answer(response: Json) -> Answer:

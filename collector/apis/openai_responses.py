@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from collector.apis import openai_shapes, reader, token_buckets
-from collector.apis.json_shapes import Json, mapping, mappings, position, text, text_or_none
+from collector.apis.json_shapes import Json, all_of, mapping, mappings, position, text, text_or_none
 from collector.apis.tool_names import answered
 from collector.pieces import remembered
 from ledger.types import Answer, Message, Part, PartKind, Prompt
@@ -20,22 +20,32 @@ request_facts = openai_shapes.request_facts
 
 def prompt(body: Json) -> Prompt:
     """Read instructions, input items, tools and output schema; server-side history is named in `hidden`."""
-    instructions = text_or_none(body.get("instructions"))
-    system = (_item({"role": "system", "content": instructions}),) if instructions else ()
     return Prompt(
-        messages=system + _input(body.get("input")),
+        messages=_instructions(body.get("instructions")) + _input(body.get("input")),
         tools=openai_shapes.tools(body),
         tool_choice=openai_shapes.tool_choice(body.get("tool_choice")),
         output_schema=openai_shapes.output_schema(mapping(mapping(body.get("text")).get("format"))),
-        hidden=tuple(key for key in _HIDDEN if body.get(key)),
+        hidden=(*(key for key in _HIDDEN if body.get(key)), *openai_shapes.added(body)),
         stored=body.get("store") is not False,
     )
+
+
+def _instructions(given: object) -> tuple[Message, ...]:
+    """Read the system text; the answer of a stored prompt gives its items in a list."""
+    if isinstance(given, str):
+        return (_item({"role": "system", "content": given}),) if given else ()
+    return tuple(map(_any_item, all_of(given)))
+
+
+def _any_item(item: object) -> Message:
+    """Read an item; what is none stays as a part that nobody can read."""
+    return _item(item) if isinstance(item, dict) else Message("", (Part(PartKind.OPAQUE),))
 
 
 def _input(given: object) -> tuple[Message, ...]:
     if isinstance(given, str):
         return (_item({"role": "user", "content": given}),)
-    return answered(tuple(map(_item, mappings(given))))
+    return answered(tuple(map(_any_item, all_of(given))))
 
 
 @remembered
@@ -50,7 +60,7 @@ def _item(item: Json) -> Message:
         return Message("assistant", (Part(PartKind.REASONING, _summary(item)),))
     if kind in ("", "message"):
         parts = openai_shapes.content_parts(item.get("content"))
-        return Message(text(item.get("role")) or "user", parts, text_or_none(item.get("name")))
+        return Message(text(item.get("role")), parts, text_or_none(item.get("name")))
     return Message("assistant", (Part(PartKind.OPAQUE, name=kind),))
 
 
@@ -60,6 +70,7 @@ def _call(item: Json, kind: str) -> Part:
         openai_shapes.arguments(item.get(_CALLS[kind])),
         name=text_or_none(item.get("name")),
         call_id=text_or_none(item.get("call_id")),
+        detail=None if kind == "function_call" else "custom",
         held=bool(text_or_none(item.get("id"))),
     )
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from collector.apis import reader, token_buckets
-from collector.apis.json_shapes import Json, compact, mapping, mappings, number, text, text_or_none
+from collector.apis.json_shapes import Json, all_of, compact, mapping, mappings, number, text, text_or_none
 from collector.apis.media import image
 from collector.pieces import remembered
 from ledger.types import OutputSchema, Part, PartKind, Tool
@@ -14,12 +14,12 @@ _TEXT_TYPES = frozenset({"text", "input_text", "output_text", "summary_text", "r
 
 
 def content_parts(content: object) -> tuple[Part, ...]:
-    """Read a message's content: text, or a list of typed parts; unknown parts stay as OPAQUE."""
+    """Read a message's content: text, or a list of typed parts; what cannot be read stays as OPAQUE."""
     if isinstance(content, str):
         return (Part(PartKind.TEXT, content),)
     if isinstance(content, list):
         return tuple(content_part(item) for item in content)
-    return ()
+    return () if content is None else (Part(PartKind.OPAQUE),)
 
 
 def content_part(item: object) -> Part:
@@ -31,7 +31,7 @@ def content_part(item: object) -> Part:
     if kind in _TEXT_TYPES or (not kind and "text" in part):
         return Part(PartKind.TEXT, text(part.get("text")))
     if kind == "refusal":
-        return Part(PartKind.TEXT, text(part.get("refusal")))
+        return Part(PartKind.TEXT, text(part.get("refusal")), name="refusal")
     return _media_part(part, kind)
 
 
@@ -64,7 +64,7 @@ def content_text(content: object) -> str:
 
 def tool_result(content: object, name: str | None, call_id: str | None) -> tuple[Part, ...]:
     """Read a tool's output as one TOOL_RESULT part with its text, then whatever is not text."""
-    parts = content_parts(content)
+    parts = () if isinstance(content, dict) else content_parts(content)
     written = compact(content) if isinstance(content, dict) else joined_text(parts)
     result = Part(PartKind.TOOL_RESULT, written, name=name, call_id=call_id)
     return (result, *(part for part in parts if part.kind is not PartKind.TEXT))
@@ -111,7 +111,8 @@ def tools(body: Json) -> tuple[Tool, ...]:
 
 @remembered
 def _listed(given: object) -> tuple[Tool, ...]:
-    return tuple(tool(definition) for definition in mappings(given))
+    """Every tool; what is no definition is one that nobody can see."""
+    return tuple(tool(one) if isinstance(one, dict) else Tool("unread", hosted=True) for one in all_of(given))
 
 
 @remembered
@@ -143,6 +144,7 @@ def output_schema(answer_format: Json) -> OutputSchema | None:
         name=text(found.get("name")),
         schema=mapping(found.get("schema")),
         description=text(found.get("description")),
+        strict=found.get("strict") is True,
     )
 
 
@@ -175,6 +177,17 @@ def _cache_read(found: Json, inside: Json) -> int | None:
         return detailed
     hits = token_buckets.tokens(found, "prompt_cache_hit_tokens")
     return hits if hits is not None else token_buckets.tokens(found, "cached_tokens") or None
+
+
+# What a host or a feature puts into the prompt, or bills beside it, that the body does not show.
+_ADDED = ("prediction", "data_sources", "plugins")
+
+
+def added(body: Json) -> Iterator[str]:
+    """Name what is added to a prompt unseen; OpenRouter searches for models named `…:online`."""
+    yield from (key for key in _ADDED if body.get(key))
+    if text(body.get("model")).endswith(":online"):
+        yield "online"
 
 
 def request_facts(body: Json) -> reader.RequestFacts:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from importlib.resources import files
+from operator import attrgetter
 from typing import Final
 
 from collector.counting import (
@@ -24,8 +27,14 @@ from collector.segments import DEFAULT, Labelled, SegmentRules, label
 from collector.tokenizers import count_text, tokenizer_for
 from ledger.types import UNREAD_CHUNK, Answer, Api, Category, Count, CountMethod, Prompt, Request
 
-# Part of every remembered count: a change of any rule or constant under this package raises it.
-RULES_VERSION: Final = "2026-11.1"
+def _tables_digest() -> str:
+    tables = sorted((files("collector.counting")).iterdir(), key=attrgetter("name"))
+    written = b"".join(one.read_bytes() for one in tables if one.name.endswith(".csv"))
+    return sha256(written).hexdigest()[:8]
+
+
+# Part of every count: a change of any rule under this package raises it, one of the tables does by itself.
+RULES_VERSION: Final = f"2026-11.2-{_tables_digest()}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,8 +57,15 @@ def fill_with(
     tally.estimated = tally.estimated or thought or not _is_confirmed(prompt)
 
 
+_ROLES = frozenset({"system", "user", "assistant"})
+
+
 def _is_confirmed(prompt: Prompt) -> bool:
-    """Whether such a prompt has a frame that bills confirm: opened by the user, and without thinking."""
+    """Whether such a prompt has a frame that bills confirm: text opened by the user, and without thinking."""
+    if any(part.name and part.kind is PartKind.TEXT for message in prompt.messages for part in message.parts):
+        return False
+    if not _ROLES.issuperset(message.role for message in prompt.messages):
+        return False
     opening = next((message.role for message in prompt.messages if message.role != "system"), "")
     return prompt.thinking is None and opening == "user"
 

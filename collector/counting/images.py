@@ -58,6 +58,12 @@ def _patches(price: Patches, width: int, height: int) -> int:
     return ceil(patches * price.factor) + 1
 
 
+def image_form(model: str, image: Part) -> str:
+    """Name the price and the detail that an image is counted by."""
+    priced = next((pattern for pattern, _ in _PRICES if fnmatchcase(model, pattern)), "unknown")
+    return f"image {image.detail or 'auto'} of {priced}"
+
+
 def image_tokens(model: str, image: Part) -> int | None:
     """Count an image for a bare model name; None where its size or the model's price is not known."""
     price = next((price for pattern, price in _PRICES if fnmatchcase(model, pattern)), None)

@@ -6,14 +6,8 @@ from collections.abc import Sequence
 
 from collector.counting import openai_answer
 from collector.counting.openai_constants import Constants, constants_for
-from collector.counting.openai_definitions import (
-    named_choice,
-    output_schema,
-    schema_constant,
-    shown_tools,
-    system_text,
-    tools_within,
-)
+from collector.counting.openai_definitions import Rules, definitions, tools_within
+from collector.counting.openai_evidence import doubted
 from collector.counting.openai_messages import framing, messages
 from collector.counting.tally import Tally
 from collector.segments import Labelled
@@ -39,20 +33,10 @@ def fill_with(
     schema_name = prompt.output_schema.name if prompt.output_schema is not None else None
     frame = framing(model, constants, prompt, joined=not apart, schema_name=schema_name)
     messages(labelled, frame, tally)
-    if prompt.tools or prompt.output_schema is not None:
-        _definitions(prompt, system_text(labelled), apart, constants, tally)
+    choice = None if apart else prompt.tool_choice
+    definitions(prompt, labelled, choice, Rules(constants, tools_within, named_twice=True), tally)
     tally.partial = tally.partial or bool(prompt.hidden)
-
-
-def _definitions(prompt: Prompt, system: str | None, apart: bool, constants: Constants, tally: Tally) -> None:
-    before = system
-    rendered = shown_tools(prompt, tally)
-    if rendered:
-        before = tools_within(rendered, system, constants, tally)
-        named_choice(None if apart else prompt.tool_choice, constants, tally)
-    if prompt.output_schema is not None:
-        constant = schema_constant(system, bool(rendered), constants)
-        output_schema(prompt.output_schema, before, constant, True, tally)
+    tally.estimated = tally.estimated or doubted(request, tally)
 
 
 def output(request: Request, answer: Answer, tally: Tally) -> tuple[int, int]:

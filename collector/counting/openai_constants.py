@@ -155,6 +155,19 @@ def era(ts: datetime | None) -> datetime | None:
     return _ERAS[index - 1] if index else _BEFORE_ALL
 
 
+ANSWER: Final = frozenset(
+    {"text_end", "text_end_tools", "text_end_schema", "text_end_schema_tools", "answer_more"}
+    | {"call_end", "calls_end", "calls_each", "forced_end"}
+)
+
+
+@lru_cache(maxsize=4096)
+def is_dated(api: Api, model: str) -> bool:
+    """Whether what surrounds a prompt of a bare model name depends on the day of the call."""
+    dated = (row for row in ROWS if row.api is api and (row.since or row.until) and row.constant not in ANSWER)
+    return any(fnmatchcase(model, row.model) for row in dated)
+
+
 def constants_for(request: Request) -> Constants:
     """Choose the constants of a call."""
     return _chosen(request.api, bare_model(request.model or ""), request.provider, era(request.ts))

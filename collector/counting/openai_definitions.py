@@ -3,13 +3,43 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from collector.counting.openai_constants import Constants
+from collector.counting.schema_forms import schema_forms
 from collector.counting.tally import Tally
 from collector.counting.tools_text import Rendered, namespace, render
 from collector.segments import Labelled
 from ledger.types import OutputSchema, Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How an API shows definitions: where the tools stand, and whether a schema's name is written twice."""
+
+    constants: Constants
+    tools: Callable[[Sequence[Rendered], str | None, Constants, Tally], str]
+    named_twice: bool
+
+
+def definitions(
+    prompt: Prompt, labelled: Sequence[Labelled], choice: str | None, rules: Rules, tally: Tally
+) -> None:
+    """Count tools and output schema; `choice` is the tool choice as far as the model is told of it."""
+    if not prompt.tools and prompt.output_schema is None:
+        return
+    system = system_text(labelled)
+    before = system
+    rendered = shown_tools(prompt, tally)
+    if rendered:
+        tally.forms.update(("with tools", f"choice {(prompt.tool_choice or 'auto').partition(':')[0]}"))
+        before = rules.tools(rendered, system, rules.constants, tally)
+        named_choice(choice, rules.constants, tally)
+    if prompt.output_schema is not None:
+        tally.forms.add("with json_schema")
+        constant = _schema_constant(system, bool(rendered), rules.constants, tally)
+        output_schema(prompt.output_schema, before, constant, rules.named_twice, tally)
 
 
 def system_text(labelled: Sequence[Labelled]) -> str | None:
@@ -24,7 +54,7 @@ def shown_tools(prompt: Prompt, tally: Tally) -> list[Rendered]:
     rendered = [render(tool) for tool in shown]
     whole = len(shown) == len(prompt.tools) and all(tool.whole for tool in rendered)
     tally.partial = tally.partial or not whole
-    tally.estimated = tally.estimated or not all(tool.sure for tool in rendered)
+    tally.forms.update(*(tool.forms for tool in rendered))
     tally.tool_weights.extend(
         (tool.name, tally.n(one.text)) for tool, one in zip(shown, rendered, strict=True)
     )
@@ -35,9 +65,11 @@ def tools_within(rendered: Sequence[Rendered], system: str | None, constants: Co
     """Count tools that continue the system text; return the whole text, whose seams are counted once."""
     text = namespace(rendered)
     if system is None:
+        tally.forms.add("tools alone")
         tally.put("tools", tally.n(text) + constants.tools_alone)
         return text
     joined = f"{system}\n\n{text}"
+    tally.forms.add("tools beside a system text")
     tally.put("tools", tally.n(joined) - tally.n(system) + constants.tools_beside_system)
     return joined
 
@@ -91,12 +123,22 @@ def output_schema(
     except RecursionError:
         tally.partial = True
         return
+    tally.forms.update(schema_forms("output", schema.schema), _output_forms(schema))
     tokens = tally.n(f"{before}\n\n{text}") - tally.n(before) if before else tally.n(text)
     tally.put("schema", tokens + constant)
 
 
-def schema_constant(system: str | None, with_tools: bool, constants: Constants) -> int:
+def _output_forms(schema: OutputSchema) -> Iterator[str]:
+    if schema.description:
+        yield "output described"
+    if not schema.strict:
+        yield "output not strict"
+
+
+def _schema_constant(system: str | None, with_tools: bool, constants: Constants, tally: Tally) -> int:
     """Choose the schema's constant by what stands before it."""
     if with_tools:
+        tally.forms.add("schema beside tools")
         return constants.schema_beside_tools
+    tally.forms.add("schema alone" if system is None else "schema beside a system text")
     return constants.schema_alone if system is None else constants.schema_beside_system

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 
-from collector.counting.images import image_tokens
+from collector.counting.images import image_form, image_tokens
 from collector.counting.openai_constants import Constants
 from collector.counting.tally import Tally
 from collector.counting.tools_text import compact
@@ -33,6 +34,7 @@ class Framing:
     joined: bool
     held: bool | None
     schema_name: str | None
+    paired: bool
 
 
 # " to=functions." before a called name; the name is a text of its own, its first token never merges with it.
@@ -64,7 +66,20 @@ def framing(
     """
     calls = [part for message in prompt.messages for part in message.parts if part.kind is PartKind.TOOL_CALL]
     names = {call.call_id: call.name for call in calls if call.call_id and call.name}
-    return Framing(model, constants, names, bool(calls), joined, held, schema_name)
+    paired = not calls or _paired(calls, prompt)
+    return Framing(model, constants, names, bool(calls), joined, held, schema_name, paired)
+
+
+def _paired(calls: Sequence[Part], prompt: Prompt) -> bool:
+    """Whether every call has its one result and every result its call."""
+    results = [
+        part.call_id
+        for message in prompt.messages
+        for part in message.parts
+        if part.kind is PartKind.TOOL_RESULT
+    ]
+    called = [call.call_id for call in calls]
+    return None not in called and Counter(called) == Counter(results)
 
 
 def _of_kind(labelled: Labelled, kind: PartKind) -> tuple[Part, ...]:
@@ -73,7 +88,8 @@ def _of_kind(labelled: Labelled, kind: PartKind) -> tuple[Part, ...]:
 
 def _is_plain(message: Message) -> bool:
     """Whether it is one text and nothing else, as nearly every message is."""
-    return len(message.parts) == 1 and message.parts[0].kind is PartKind.TEXT
+    parts = message.parts
+    return len(parts) == 1 and parts[0].kind is PartKind.TEXT and not parts[0].name
 
 
 def _one_call(call: Part, held: bool, tally: Tally) -> int:
@@ -90,12 +106,14 @@ def _joined_calls(calls: Sequence[Part], tally: Tally) -> int:
 
 
 def _calls(labelled: Labelled, calls: Sequence[Part], frame: Framing, tally: Tally) -> None:
+    tally.forms.update(_call_forms(calls))
     if len(calls) > 1 and frame.joined:
         tally.put(labelled.segment, _joined_calls(calls, tally))
         return
     held = frame.held is None or (frame.held and all(call.held for call in calls))
     for call in calls:
         tally.put(labelled.segment, _one_call(call, held, tally))
+    tally.forms.add("calls held" if held else "calls from elsewhere")
     constants, further = frame.constants, len(calls) - 1
     if held:
         tally.put("framing", constants.call + constants.further_call * further)
@@ -103,8 +121,21 @@ def _calls(labelled: Labelled, calls: Sequence[Part], frame: Framing, tally: Tal
         tally.put("framing", constants.call_unheld + constants.further_unheld * further)
 
 
+def _call_forms(calls: Sequence[Part]) -> Iterator[str]:
+    yield "with tool_calls"
+    yield "parallel calls" if len(calls) > 1 else "one call"
+    for call in calls:
+        if call.detail:
+            yield f"{call.detail} call"
+        elif compact_arguments(call.text)[:1] != "{":
+            yield "call without an object"
+
+
 def _result(labelled: Labelled, result: Part, frame: Framing, tally: Tally) -> None:
     name = frame.tool_names.get(result.call_id or "") or result.name or ""
+    tally.forms.update(("with tool_calls", f"role {labelled.message.role}"))
+    if not (name and frame.any_calls):
+        tally.forms.add("result without its call")
     tally.put("framing", frame.constants.message + tally.n(f"functions.{name}"))
     tally.put(labelled.segment, tally.n(result.text))
 
@@ -112,16 +143,30 @@ def _result(labelled: Labelled, result: Part, frame: Framing, tally: Tally) -> N
 def _images(labelled: Labelled, frame: Framing, tally: Tally) -> None:
     for image in _of_kind(labelled, PartKind.IMAGE):
         tokens = image_tokens(frame.model, image)
+        tally.forms.update(("with images", image_form(frame.model, image)))
         if tokens is None:
             tally.cannot_see(image)
         else:
             tally.put("media", tokens)
 
 
+def _spoken_forms(message: Message) -> Iterator[str]:
+    yield f"role {message.role}"
+    if message.name:
+        yield f"name of {message.role}"
+    texts = [part for part in message.parts if part.kind is PartKind.TEXT]
+    if len(texts) > 1:
+        yield "text in parts"
+    yield from (f"text of {part.name}" for part in texts if part.name)
+    if not message.parts:
+        yield f"nothing said by {message.role}"
+
+
 def _spoken(labelled: Labelled, frame: Framing, tally: Tally) -> None:
     message = labelled.message
     tally.put("framing", frame.constants.message + tally.n(message.role))
     tally.text(labelled)
+    tally.forms.update(_spoken_forms(message))
     if message.name:
         tally.put("framing", tally.n(message.name) + frame.constants.name)
 
@@ -179,6 +224,7 @@ def _joined_results(labelled: Sequence[Labelled], frame: Framing, tally: Tally) 
     written = json.dumps(results, ensure_ascii=bool(frame.constants.escaped_results))
     # Which models see escapes rests on few recordings.
     tally.estimated = tally.estimated or not written.isascii() or "\\u" in written
+    tally.forms.add("joined results")
     tally.put("framing", frame.constants.joined_results)
     tally.put(labelled[0].segment, tally.n(written))
 
@@ -219,7 +265,7 @@ def _plain_or_mixed(labelled: Sequence[Labelled], frame: Framing, tally: Tally) 
     frames: dict[str, int] = {}
     for one in labelled:
         message, parts = one.message, one.message.parts
-        if message.name is not None or len(parts) != 1 or parts[0].kind is not PartKind.TEXT:
+        if message.name is not None or len(parts) != 1 or parts[0].kind is not PartKind.TEXT or parts[0].name:
             _message(one, frame, tally)
             continue
         tokens = frames.get(message.role)
@@ -231,6 +277,7 @@ def _plain_or_mixed(labelled: Sequence[Labelled], frame: Framing, tally: Tally) 
 
 def _plain_frame(role: str, frame: Framing, tally: Tally) -> int:
     tokens = frame.constants.message + tally.n(role)
+    tally.forms.add(f"role {role}")
     if role != "assistant":
         return tokens
     return tokens + _answer_frame(frame, tally)
@@ -238,12 +285,16 @@ def _plain_frame(role: str, frame: Framing, tally: Tally) -> int:
 
 def _answer_frame(frame: Framing, tally: Tally) -> int:
     """What stands around an earlier answer without calls."""
+    tally.forms.add("earlier answer" if frame.schema_name is None else "earlier answer beside a schema")
     named = 0 if frame.schema_name is None else tally.n(frame.schema_name) + frame.constants.schema_assistant
     return frame.constants.plain_assistant + named
 
 
 def messages(labelled: Sequence[Labelled], frame: Framing, tally: Tally) -> None:
     """Count all messages of a prompt."""
+    tally.forms.add(f"ends with {labelled[-1].message.role}" if labelled else "no message")
+    if not frame.paired:
+        tally.forms.add("calls and results that do not pair")
     if not frame.any_calls:
         _plain_or_mixed(labelled, frame, tally)
         return

@@ -6,14 +6,8 @@ from collections.abc import Sequence
 
 from collector.counting import openai_answer
 from collector.counting.openai_constants import Constants, constants_for
-from collector.counting.openai_definitions import (
-    named_choice,
-    output_schema,
-    schema_constant,
-    shown_tools,
-    system_text,
-    tools_apart,
-)
+from collector.counting.openai_definitions import Rules, definitions, tools_apart
+from collector.counting.openai_evidence import doubted
 from collector.counting.openai_messages import framing, messages
 from collector.counting.tally import Tally
 from collector.segments import Labelled
@@ -38,24 +32,13 @@ def fill_with(
     # Later models are shown every call in one form, whether the provider holds it or not.
     held = None if model.startswith(_UNTOLD) else prompt.stored
     messages(labelled, framing(model, constants, prompt, held=held), tally)
-    if prompt.tools or prompt.output_schema is not None:
-        choice = None if model.startswith(_UNTOLD) else prompt.tool_choice
-        _definitions(prompt, system_text(labelled), choice, constants, tally)
+    choice = None if model.startswith(_UNTOLD) else prompt.tool_choice
+    definitions(prompt, labelled, choice, Rules(constants, tools_apart, named_twice=False), tally)
+    if constants.hidden:
+        tally.forms.add("hidden text")
     tally.put("unexplained", constants.hidden_tools if prompt.tools else constants.hidden)
     tally.partial = tally.partial or bool(prompt.hidden)
-
-
-def _definitions(
-    prompt: Prompt, system: str | None, choice: str | None, constants: Constants, tally: Tally
-) -> None:
-    before = system
-    rendered = shown_tools(prompt, tally)
-    if rendered:
-        before = tools_apart(rendered, system, constants, tally)
-        named_choice(choice, constants, tally)
-    if prompt.output_schema is not None:
-        constant = schema_constant(system, bool(rendered), constants)
-        output_schema(prompt.output_schema, before, constant, False, tally)
+    tally.estimated = tally.estimated or doubted(request, tally)
 
 
 def output(request: Request, answer: Answer, tally: Tally) -> tuple[int, int]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from collector.counting.schema_forms import schema_forms
 from ledger.types import Tool
 
 _HEAD: Final = "# Tools\n\n## functions\n\nnamespace functions {\n\n"
@@ -21,20 +22,19 @@ _NAMED: Mapping[str, str] = {
 # A schema is a caller's text: references can nest without end or double at every level.
 _DEEPEST: Final = 40
 _MOST_NODES: Final = 20_000
-_UNCONFIRMED = frozenset({"anyOf", "oneOf", "allOf", "format", "const"})
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """One tool's text.
 
-    Not `whole` where its schema was too deep or too large to follow, not `sure` where it uses what bills
-    have not confirmed: unions, formats, arrays of objects.
+    Not `whole` where its schema was too deep or too large to follow. `forms` names what it is written with,
+    for the evidence to say whether bills have confirmed that.
     """
 
     text: str
     whole: bool = True
-    sure: bool = True
+    forms: frozenset[str] = frozenset()
 
 
 def compact(value: object) -> str:
@@ -67,12 +67,11 @@ def _list(value: object) -> Sequence[object]:
 class _Renderer:
     """Follows one schema; counts its nodes so that a hostile one stops."""
 
-    __slots__ = ("nodes", "root", "sure")
+    __slots__ = ("nodes", "root")
 
     def __init__(self, root: Mapping[str, object]) -> None:
         self.root = root
         self.nodes = 0
-        self.sure = True
 
     def resolve(self, schema: Mapping[str, object]) -> Mapping[str, object]:
         """Follow a local reference; what stands beside it wins over its target."""
@@ -92,7 +91,6 @@ class _Renderer:
             self.nodes = _MOST_NODES + 1
             return "any"
         schema = self.resolve(_object(value))
-        self.sure = self.sure and not _UNCONFIRMED & schema.keys()
         choices = schema.get("enum")
         if isinstance(choices, list | tuple):
             return " | ".join(json.dumps(choice, ensure_ascii=False) for choice in choices)
@@ -105,7 +103,6 @@ class _Renderer:
         """Write a schema that is neither a choice nor a union."""
         kind = schema.get("type")
         if isinstance(kind, list | tuple):
-            self.sure = False
             return self.union([{**schema, "type": one} for one in kind], depth)
         if kind == "array":
             items = schema.get("items")
@@ -128,7 +125,6 @@ class _Renderer:
         written = self.type_text(items, depth + 1)
         if not _object(inner.get("properties")):
             return f"{written}[]"
-        self.sure = False
         return f"{_comment(inner.get('title'))}\n{written.removesuffix('}')}\n}}[]"
 
     def object_type(self, schema: Mapping[str, object], depth: int) -> str:
@@ -161,19 +157,29 @@ def _render(name: str, description: str, schema_json: str) -> Rendered:
     schema = _object(json.loads(schema_json))
     renderer = _Renderer(schema)
     notes = _comment(schema.get("title")) + _comment(description)
-    # Each of these was met in one repository only, and not always exactly.
-    odd = (schema.get("title") and not description) or description[:1].isspace() or "description" in schema
+    forms = schema_forms("tool", schema) | frozenset(_tool_forms(description, schema))
     if not _object(schema.get("properties")):
-        return Rendered(f"{notes}type {name} = () => any;\n\n", sure=not odd)
+        return Rendered(f"{notes}type {name} = () => any;\n\n", forms=forms)
     argument = _comment(schema.get("description")) + renderer.object_type(schema, 0)
     whole = renderer.nodes <= _MOST_NODES
-    return Rendered(f"{notes}type {name} = (_: {argument}) => any;\n\n", whole, renderer.sure and not odd)
+    return Rendered(f"{notes}type {name} = (_: {argument}) => any;\n\n", whole, forms)
+
+
+def _tool_forms(description: str, schema: Mapping[str, object]) -> Iterator[str]:
+    if not description:
+        yield "tool title without description" if schema.get("title") else "tool without description"
+    elif description[0].isspace():
+        yield "tool description with an empty line first"
+    elif "\n" in description:
+        yield "tool description of lines"
+    if "description" in schema:
+        yield "tool arguments described"
 
 
 def _free(tool: Tool) -> Rendered:
     """Write a tool that takes free text, with its grammar as notes: how it is shown is not known."""
     notes = _comment(tool.description) + _comment(tool.grammar)
-    return Rendered(f"{notes}type {tool.name} = (FREEFORM) => any;\n\n", sure=False)
+    return Rendered(f"{notes}type {tool.name} = (FREEFORM) => any;\n\n", forms=frozenset({"tool of free text"}))
 
 
 def render(tool: Tool) -> Rendered:

@@ -75,7 +75,7 @@ def test_older_functions_are_tools():
 
 
 def test_chat_output_schema_is_read():
-    wanted = {"name": "point", "schema": {"type": "object"}, "description": "A point"}
+    wanted = {"name": "point", "schema": {"type": "object"}, "description": "A point", "strict": True}
     found = prompt(Api.OPENAI_CHAT, response_format={"type": "json_schema", "json_schema": wanted})
     assert found.output_schema == OutputSchema("point", {"type": "object"}, "A point")
 

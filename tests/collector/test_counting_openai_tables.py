@@ -8,7 +8,7 @@ import pytest
 
 from collector.counting.evidence import Evidence, judge
 from collector.counting.openai_constants import NAMES, ROWS, constants_for, era, read, rows_for
-from collector.counting.openai_evidence import EVIDENCE, generation
+from collector.counting.openai_evidence import EVIDENCE, FORMS, generation
 from ledger.types import Api, Category, Request
 
 HEAD = "api,model,provider,since,until,constant,value,recordings,repositories"
@@ -91,7 +91,27 @@ def test_the_label_exact_asks_for_many_recordings_of_several_repositories_held_o
     found = Evidence(
         Api.OPENAI_CHAT, "gpt-9", Category.TEXT, recordings, repositories, exact, held_out, error=0.01
     )
-    assert (judge(found).exact, judge(found).error) == (trusted, 0.01)
+    assert judge(found).exact is trusted
+
+
+def evidence(recordings: int, repositories: int, error: float) -> Evidence:
+    return Evidence(Api.OPENAI_CHAT, "gpt-9", Category.TEXT, recordings, repositories, 0.9, 0.9, error)
+
+
+def test_an_error_is_told_only_where_enough_recordings_show_one() -> None:
+    assert judge(evidence(20, 2, 0.01)).error == 0.01
+    assert judge(evidence(19, 2, 0.01)).error is None
+    assert judge(evidence(20, 1, 0.01)).error is None
+    assert judge(evidence(20, 2, 0.0)).error is None
+
+
+def test_no_form_is_confirmed_by_few_recordings_or_by_one_repository() -> None:
+    assert FORMS
+    confirmed = [row for row in FORMS if row.confirmed and not row.form.startswith("model ")]
+    assert min(row.recordings for row in confirmed) >= 20
+    assert min(row.repositories for row in confirmed) >= 2
+    assert min(row.exact for row in confirmed) >= 0.98
+    assert min(row.recordings for row in FORMS if row.confirmed) >= 5
 
 
 def test_the_shipped_evidence_lets_no_category_of_one_repository_be_exact() -> None:
