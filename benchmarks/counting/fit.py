@@ -200,12 +200,16 @@ def equations(found: Sequence[Item]) -> tuple[list[Equation], list[Equation]]:
     return prompts, [one for item in framed if (one := answer_equation(item))]
 
 
-def evidence(found: Sequence[Item], left: Sequence[tuple[Equation, int]]) -> tuple[list[Evidence], list[Form]]:
-    """How each API, generation and category was met, in sample and on held-out repositories; and each form."""
+def evidence(
+    found: Sequence[Item], left: Sequence[tuple[Equation, int]]
+) -> tuple[list[Evidence], list[Form]]:
+    """How each API, generation and category was met, in sample and held out; and each form."""
     outside = {id(equation.item): rest for equation, rest in left}
     calls = forms.countable(found)
     known = forms.by_support(calls)
-    first = {(one.api, one.generation, one.category): judge(one).exact for one in _scored(calls, known, outside)}
+    first = {
+        (one.api, one.generation, one.category): judge(one).exact for one in _scored(calls, known, outside)
+    }
     known = forms.judged(calls, known, lambda item: first.get(_group(item), False))
     return _scored(calls, known, outside), list(known.values())
 

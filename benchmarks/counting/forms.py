@@ -23,7 +23,9 @@ def keys(item: Item) -> frozenset[Key]:
     tally = Tally(tokenizer_for(request.model).encoding)
     FAMILIES[request.api].fill(request, item.prompt, label(item.prompt), tally)
     name = generation(bare_model(request.model or ""))
-    return frozenset((*scope(form, request.api, name), form) for form in forms_of(request, tally) - ALONE.keys())
+    return frozenset(
+        (*scope(form, request.api, name), form) for form in forms_of(request, tally) - ALONE.keys()
+    )
 
 
 def is_met(item: Item) -> bool:

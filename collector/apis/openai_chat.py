@@ -74,7 +74,9 @@ def tool_calls(message: Json) -> Iterator[Part]:
 def _call(function: Json, call_id: str | None, detail: str | None) -> Part:
     written = function.get("arguments", function.get("input"))
     name = text_or_none(function.get("name"))
-    return Part(PartKind.TOOL_CALL, openai_shapes.arguments(written), name=name, call_id=call_id, detail=detail)
+    return Part(
+        PartKind.TOOL_CALL, openai_shapes.arguments(written), name=name, call_id=call_id, detail=detail
+    )
 
 
 def answer(response: Json) -> Answer:

@@ -27,6 +27,7 @@ from collector.segments import DEFAULT, Labelled, SegmentRules, label
 from collector.tokenizers import count_text, tokenizer_for
 from ledger.types import UNREAD_CHUNK, Answer, Api, Category, Count, CountMethod, Prompt, Request
 
+
 def _tables_digest() -> str:
     tables = sorted((files("collector.counting")).iterdir(), key=attrgetter("name"))
     written = b"".join(one.read_bytes() for one in tables if one.name.endswith(".csv"))

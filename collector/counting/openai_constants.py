@@ -164,7 +164,9 @@ ANSWER: Final = frozenset(
 @lru_cache(maxsize=4096)
 def is_dated(api: Api, model: str) -> bool:
     """Whether what surrounds a prompt of a bare model name depends on the day of the call."""
-    dated = (row for row in ROWS if row.api is api and (row.since or row.until) and row.constant not in ANSWER)
+    dated = (
+        row for row in ROWS if row.api is api and (row.since or row.until) and row.constant not in ANSWER
+    )
     return any(fnmatchcase(model, row.model) for row in dated)
 
 

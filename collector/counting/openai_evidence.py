@@ -1,6 +1,6 @@
 """Which OpenAI counts may call themselves exact: how often the rules met the bills of recorded calls.
 
-The record stands in openai_evidence.csv (by category) and openai_forms.csv (by what a prompt is made of), both
+The record stands in openai_evidence.csv by category and in openai_forms.csv by what a prompt is made of, both
 written by benchmarks/counting/fit.py. What is not in it, as any model that comes out later, is calibrated.
 """
 
@@ -27,7 +27,8 @@ LEAST_OF_A_NAME: Final = 5
 NAME: Final = "model "
 WITH: Final = "with "
 ALONE: Final = {
-    f"{WITH}{one}": one for one in (Category.IMAGES, Category.JSON_SCHEMA, Category.TOOL_CALLS, Category.TOOLS)
+    f"{WITH}{one}": one
+    for one in (Category.IMAGES, Category.JSON_SCHEMA, Category.TOOL_CALLS, Category.TOOLS)
 }
 
 _GENERATION: Final = re.compile(
@@ -47,7 +48,7 @@ _TRUST: Final = {(row.api, row.generation, row.category): judge(row) for row in 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """Something a prompt is made of, in how many recordings of how many repositories the bill was met with it.
+    """Something a prompt is made of, and in how many recordings of how many repositories the bill was met.
 
     `exact` is the share of the bills met among the calls in which nothing else is in doubt, 1 where there is
     none. An empty `api` or `generation` is any.

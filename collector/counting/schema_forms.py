@@ -1,4 +1,4 @@
-"""What a JSON schema is written with, keyword by keyword: the evidence says which of it bills have confirmed."""
+"""What a JSON schema is written with, keyword by keyword, for the evidence to say what is confirmed."""
 
 from __future__ import annotations
 

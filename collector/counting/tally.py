@@ -17,9 +17,9 @@ class Tally:
     """Tokens of one prompt by segment while they are being counted.
 
     `partial` turns true when something billed is not visible or not countable, `estimated` when a rule that
-    is often some tokens off was used; `unseen` are the parts that could not be counted. `forms` names what the
-    prompt was seen to be made of, as far as the evidence for OpenAI's rules tells it apart. A tally only ever
-    grows but for small negative constants on a segment that already holds more.
+    is often some tokens off was used; `unseen` are the parts that could not be counted. `forms` names what
+    the prompt was seen to be made of, as far as the evidence for OpenAI's rules tells it apart. A tally only
+    ever grows but for small negative constants on a segment that already holds more.
     """
 
     __slots__ = (

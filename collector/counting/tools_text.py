@@ -179,7 +179,9 @@ def _tool_forms(description: str, schema: Mapping[str, object]) -> Iterator[str]
 def _free(tool: Tool) -> Rendered:
     """Write a tool that takes free text, with its grammar as notes: how it is shown is not known."""
     notes = _comment(tool.description) + _comment(tool.grammar)
-    return Rendered(f"{notes}type {tool.name} = (FREEFORM) => any;\n\n", forms=frozenset({"tool of free text"}))
+    return Rendered(
+        f"{notes}type {tool.name} = (FREEFORM) => any;\n\n", forms=frozenset({"tool of free text"})
+    )
 
 
 def render(tool: Tool) -> Rendered:

@@ -54,6 +54,10 @@ def answer_form(schema: Body, strict: bool = True) -> Body:
     return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": strict}}
 
 
+def in_form(form: Body) -> Body:
+    return {**chat(response_format=form), "messages": [{"role": "system", "content": "Be brief."}, ASKS]}
+
+
 TEXT = {"type": "string"}
 FIND = tool(properties(TEXT))
 CLOSED = {"additionalProperties": False}
@@ -71,7 +75,7 @@ IMAGE = {"type": "image_url", "image_url": {"url": "https://example.org/cat.png"
         chat(model="openai/gpt-4o"),
         chat(tools=[FIND]),
         chat(CALLS, RESULT, tools=[FIND]),
-        chat(response_format=answer_form({**properties(TEXT), **CLOSED})),
+        in_form(answer_form({**properties(TEXT), **CLOSED})),
     ],
 )
 def test_what_bills_have_shown_is_exact(body: Body) -> None:
@@ -130,7 +134,10 @@ def test_a_host_whose_bills_nobody_has_seen_is_not_exact() -> None:
         chat(RESULT, tools=[FIND]),
         chat({**CALLS, "tool_calls": [CALL, {**CALL, "id": "call_2"}]}, RESULT, tools=[FIND]),
         chat(
-            {**CALLS, "tool_calls": [{"id": "call_1", "type": "custom", "custom": {"name": "f", "input": "a"}}]},
+            {
+                **CALLS,
+                "tool_calls": [{"id": "call_1", "type": "custom", "custom": {"name": "f", "input": "a"}}],
+            },
             RESULT,
         ),
         chat(prediction={"type": "content", "content": "hello"}),
@@ -140,7 +147,9 @@ def test_a_host_whose_bills_nobody_has_seen_is_not_exact() -> None:
         chat({"role": "user", "content": 7}),
         chat("hello"),
         chat(tools=["find"]),
-        chat({"role": "user", "content": [IMAGE]}, tools=[FIND], response_format=answer_form(properties(TEXT))),
+        chat(
+            {"role": "user", "content": [IMAGE]}, tools=[FIND], response_format=answer_form(properties(TEXT))
+        ),
     ],
 )
 def test_what_no_bill_has_shown_is_not_exact(body: Body) -> None:
@@ -173,12 +182,12 @@ def test_what_no_bill_has_shown_is_not_exact(body: Body) -> None:
 def test_a_schema_of_what_no_bill_has_shown_is_not_exact(schema: Body) -> None:
     assert counted(chat(tools=[tool(properties(schema))])).method is not CountMethod.EXACT
     asked = answer_form({**properties(schema), **CLOSED})
-    assert counted(chat(response_format=asked)).method is not CountMethod.EXACT
+    assert counted(in_form(asked)).method is not CountMethod.EXACT
 
 
 def test_an_output_schema_that_is_not_strict_is_not_exact() -> None:
     asked = answer_form({**properties(TEXT), **CLOSED}, strict=False)
-    assert counted(chat(response_format=asked)).method is not CountMethod.EXACT
+    assert counted(in_form(asked)).method is not CountMethod.EXACT
 
 
 def test_calls_are_no_surer_than_the_tools_beside_them() -> None:

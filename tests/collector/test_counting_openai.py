@@ -199,7 +199,8 @@ def test_a_schema_form_that_no_bill_has_confirmed_makes_the_count_an_estimate() 
 
 
 def test_tools_on_responses_are_an_estimate() -> None:
-    assert chat(Prompt(HELLO), api=Api.OPENAI_RESPONSES).method is CountMethod.EXACT
+    day = datetime(2026, 3, 4, tzinfo=UTC)
+    assert chat(Prompt(HELLO), api=Api.OPENAI_RESPONSES, ts=day).method is CountMethod.EXACT
     assert chat(Prompt(HELLO, tools=(LOOK_UP,)), api=Api.OPENAI_RESPONSES).method is CountMethod.CALIBRATED
 
 

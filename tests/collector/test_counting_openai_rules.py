@@ -188,7 +188,8 @@ def test_two_choices_of_one_call_each_are_no_parallel_calls() -> None:
 
 
 def test_a_count_is_exact_only_where_bills_have_shown_it() -> None:
-    text, tools = Prompt((ASKS,)), Prompt((ASKS,), tools=(LIGHT,))
+    name = {"type": "object", "properties": {"name": {"type": "string"}}}
+    text, tools = Prompt((ASKS,)), Prompt((ASKS,), tools=(replace(LIGHT, schema=name),))
     assert (counted(text).method, counted(text).error) == (CountMethod.EXACT, 0.0)
     assert counted(tools).method is CountMethod.EXACT
     assert counted(tools, api=Api.OPENAI_RESPONSES).method is CountMethod.CALIBRATED
