@@ -21,8 +21,9 @@ from pathlib import Path
 from benchmarks.counting import forms
 from benchmarks.counting.corpus import Item, items
 from collector.counting import openai_answer, openai_chat, openai_constants, openai_responses
+from collector.counting.evidence import Evidence, judge
 from collector.counting.openai_constants import ROWS, Constants, Row
-from collector.counting.openai_evidence import Evidence, Form, generation, judge
+from collector.counting.openai_evidence import Form, generation
 from collector.counting.tally import Tally
 from collector.segments import label
 from collector.tokenizers import bare_model, tokenizer_for
