@@ -93,14 +93,10 @@ def ingest(
         helpers = workers if workers > 1 and STDIN not in paths and left >= POOLED_FROM else 0
         tasks = cutting.tasks(paths)
         with closing(results(tasks, job, helpers, is_much=left >= _FAST_FROM)) as found:
-            for pieces in _commits(_pieces(found, cutting, job)):
-                run.write(pieces)
+            for pieces, is_last in _commits(_pieces(found, cutting, job)):
+                run.write(pieces, is_last=is_last)
     finally:
         cutting.close_all()
-    if any(file.outcome.read for file in run.files):
-        with visit() as ledger:
-            settle(ledger)
-            token_cache.prune(ledger)
     return Summary(tuple(run.files), time.perf_counter() - started, _formats(run.files), tuple(run.doubts))
 
 
@@ -142,22 +138,34 @@ class _Run:
         self.progress(part.size)
         self._add(number, replace(part, size=0), Outcome())
 
-    def write(self, pieces: Sequence[_Piece]) -> None:
-        """Commit the pieces' batches as one."""
-        for piece, outcome in zip(pieces, self._posted(pieces), strict=True):
+    def write(self, pieces: Sequence[_Piece], *, is_last: bool) -> None:
+        """Commit the pieces' batches as one; with the last ones, add up what all of them brought."""
+        for piece, outcome in zip(pieces, self._posted(pieces, is_last), strict=True):
             self._add(piece.number, piece.part, outcome)
             self.progress(piece.part.size)
 
-    def _posted(self, pieces: Sequence[_Piece]) -> list[Outcome]:
+    def _posted(self, pieces: Sequence[_Piece], is_last: bool) -> list[Outcome]:
         batches = [piece.part.batch for piece in pieces if piece.part.batch is not None]
-        if not batches:
+        if not batches and not (is_last and self._has_read()):
             return [Outcome() for _ in pieces]
-        with self.visit() as ledger, self.undisturbed():
-            outcomes = iter(post_all(ledger, batches, self.job.intake.contracts, self.job.now))
+        with self.visit() as ledger:
+            outcomes = iter(self._post(ledger, batches))
+            for piece in pieces:
+                _quarantine(piece.part.refused, self.job.intake.quarantine)
+            if is_last:
+                settle(ledger)
+                token_cache.prune(ledger)
         self.doubts.update(batch.doubt for batch in batches if batch.doubt not in {None, self.job.doubt})
-        for piece in pieces:
-            _quarantine(piece.part.refused, self.job.intake.quarantine)
         return [next(outcomes) if piece.part.batch is not None else Outcome() for piece in pieces]
+
+    def _post(self, ledger: Ledger, batches: Sequence[Batch]) -> list[Outcome]:
+        if not batches:
+            return []
+        with self.undisturbed():
+            return post_all(ledger, batches, self.job.intake.contracts, self.job.now)
+
+    def _has_read(self) -> bool:
+        return any(file.outcome.read for file in self.files)
 
     def _add(self, number: int, part: Part, outcome: Outcome) -> None:
         file = self.files[number]
@@ -213,8 +221,9 @@ def _moved_down(batch: Batch, lines: int) -> Batch:
     )
 
 
-def _commits(pieces: Iterable[_Piece]) -> Iterator[list[_Piece]]:
-    """Pieces together to make commits of thousands of records, whatever the files' sizes."""
+def _commits(pieces: Iterable[_Piece]) -> Iterator[tuple[list[_Piece], bool]]:
+    """Pieces together to make commits of thousands of records, whatever the files' sizes; the last is told,
+    which may hold none."""
     together: list[_Piece] = []
     records = weight = 0
     for piece in pieces:
@@ -222,10 +231,9 @@ def _commits(pieces: Iterable[_Piece]) -> Iterator[list[_Piece]]:
         records += piece.part.batch.records.height if piece.part.batch else 0
         weight += piece.part.size
         if records >= _COMMIT_RECORDS or weight >= _COMMIT_BYTES:
-            yield together
+            yield together, False
             together, records, weight = [], 0, 0
-    if together:
-        yield together
+    yield together, True
 
 
 def _sum(one: Outcome, other: Outcome) -> Outcome:
