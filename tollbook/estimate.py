@@ -108,7 +108,7 @@ def estimate(
 
     `learned` is asked only where the count is an estimate.
     """
-    counted = count(draft.request, parts.segment_rules(config.settings))
+    counted = count(replace(draft.request, ts=now), parts.segment_rules(config.settings))
     if counted.method is CountMethod.CALIBRATED:
         counted = calibrated(counted, draft.request, by_key(learned()))
     cost, window = _booked(draft, counted, config, now, response_budget)
