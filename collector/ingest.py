@@ -31,6 +31,7 @@ _FAST_FROM = 128 * 1024 * 1024
 # A commit costs a tenth of a second whatever it brings; a stop in the middle, to read this much again.
 _COMMIT_RECORDS = 20_000
 _COMMIT_BYTES = 256 * 1024 * 1024
+_COMMIT_PIECES = 2_000
 
 Visit = Callable[[], AbstractContextManager[Ledger]]
 
@@ -230,7 +231,7 @@ def _commits(pieces: Iterable[_Piece]) -> Iterator[tuple[list[_Piece], bool]]:
         together.append(piece)
         records += piece.part.batch.records.height if piece.part.batch else 0
         weight += piece.part.size
-        if records >= _COMMIT_RECORDS or weight >= _COMMIT_BYTES:
+        if records >= _COMMIT_RECORDS or weight >= _COMMIT_BYTES or len(together) >= _COMMIT_PIECES:
             yield together, False
             together, records, weight = [], 0, 0
     yield together, True

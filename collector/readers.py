@@ -12,6 +12,7 @@ from collector.pool import Lost, in_order, is_fork_safe
 from collector.work import Job, Part, Stretch, read
 
 Answer = tuple[int, Part]
+_SEARCHED_AFTER = 4 * 1024 * 1024
 
 
 def results(
@@ -45,12 +46,16 @@ def _here(tasks: Iterable[Task], job: Job) -> Iterator[tuple[Numbered, Part]]:
 
 def _read(job: Job, task: Task) -> Iterator[Answer]:
     """The work of one process: the parts of a task's units, each with the unit's place in the task."""
+    weight = 0
     for place, numbered in enumerate(task):
         for part in read(numbered.unit, job):
             yield place, part
-            # Messages that are remembered and their labels name each other: Python's own search for such
-            # circles comes too seldom for memory to stay flat. All that is frozen is left out of it.
-            gc.collect()
+            weight += part.size
+            if weight >= _SEARCHED_AFTER:
+                # Messages that are remembered and their labels name each other: Python's own search for such
+                # circles comes too seldom for memory to stay flat. All that is frozen is left out of it.
+                gc.collect()
+                weight = 0
 
 
 def _pooled(tasks: Iterable[Task], job: Job, processes: int) -> Iterator[tuple[Numbered, Part]]:

@@ -210,7 +210,8 @@ def _fresh(incoming: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
 
 
 def _by_batch(frame: pl.DataFrame, count: int) -> list[pl.DataFrame]:
-    return [frame.filter(pl.col("batch") == number) for number in range(count)]
+    found = frame.partition_by("batch", as_dict=True)
+    return [found.get((number,), frame.clear()) for number in range(count)]
 
 
 def _outcome(batch: Batch, incoming: pl.DataFrame, fresh: pl.DataFrame, first: pl.DataFrame) -> Outcome:
