@@ -9,9 +9,9 @@ from collector.formats import FORMATS
 from examples import proxy, wire
 from examples.shapes import Call, Route
 from examples.wire import Billed
-from ledger.types import Request
+from ledger.types import CountMethod, Request
 
-# No public rule gives these providers' exact counts: theirs lie a few percent beside ours.
+# Where no rule gives these providers' exact counts, theirs lie a few percent beside ours.
 _INEXACT = ("claude", "gemini", "house")
 _CACHE_STEP = 128
 _CACHE_FLOOR = 1024
@@ -29,7 +29,8 @@ def bill(call: Call, rng: Random) -> Billed:
 
 def _counted(call: Call, rng: Random) -> tuple[int, int]:
     counted = count(_as_logged(call))
-    noise = rng.uniform(0.97, 1.04) if call.cell.model.startswith(_INEXACT) else 1.0
+    beside = rng.uniform(0.97, 1.04) if call.cell.model.startswith(_INEXACT) else 1.0
+    noise = 1.0 if counted.method is CountMethod.EXACT else beside
     return round((counted.input_tokens or 0) * noise), round((counted.output_tokens or 0) * noise)
 
 
