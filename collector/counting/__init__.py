@@ -11,6 +11,7 @@ from typing import Final
 
 from collector.counting import (
     anthropic_messages,
+    bedrock_converse,
     framed_evidence,
     gemini_generate,
     openai_chat,
@@ -55,7 +56,7 @@ FAMILIES: Mapping[Api, Family] = {
     Api.ANTHROPIC_MESSAGES: Family(
         anthropic_messages.fill, anthropic_messages.output, framed_evidence.claude
     ),
-    Api.BEDROCK_CONVERSE: Family(anthropic_messages.fill, anthropic_messages.output, framed_evidence.claude),
+    Api.BEDROCK_CONVERSE: Family(bedrock_converse.fill, bedrock_converse.output, bedrock_converse.trust),
     Api.GEMINI_GENERATE: Family(gemini_generate.fill, gemini_generate.output, framed_evidence.gemini),
 }
 

@@ -95,3 +95,21 @@ def test_claudes_text_is_counted_to_the_token() -> None:
     request = FORMATS["pair"].read(record)
     counted = count(request)
     assert (counted.method, counted.input_tokens, counted.output_tokens) == (CountMethod.CALIBRATED, 10, 6)
+
+
+def _counted(model: str, **body):
+    asked = {"messages": [{"role": "user", "content": [{"text": "hello, world"}]}], **body}
+    return count(
+        FORMATS["pair"].read({"url_path": f"/model/{model}/converse", "request": asked, "response": {}})
+    )
+
+
+def test_a_model_of_another_maker_is_counted_by_its_visible_text_and_its_error_is_unknown():
+    # "hello, world" is 3 tokens of o200k_base, and a turn is taken to cost 6.
+    counted = _counted("amazon.nova-lite-v1:0")
+    assert (counted.method, counted.input_tokens, counted.error) == (CountMethod.CALIBRATED, 9, None)
+
+
+def test_claude_behind_converse_is_framed_as_on_its_own_api():
+    # 3 tokens of text and 7 for a question, as the recorded bills show.
+    assert _counted("anthropic.claude-3-haiku-20240307-v1:0").input_tokens == 10
