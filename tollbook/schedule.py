@@ -35,6 +35,7 @@ _GRACE_S = 6 * 3600
 # After a longer absence the days before are history: `tollbook report daily --date` makes them.
 _CATCH_UP_DAYS = 7
 _REPORT_AGAIN = timedelta(minutes=1)
+_AWAKE_S = 0.5
 _AT_LEAST_S = 1
 _TIDY_EVERY = timedelta(days=1)
 _REFIT_EVERY = timedelta(days=1)
@@ -273,7 +274,9 @@ def run(
     _add_jobs(scheduler, Shift(config, visit, clock, stopping, scheduler))
     scheduler.start()
     logs.get().info("running", pid=os.getpid(), sources=len(config.settings.source))
-    stopping.wait()
+    # A signal may reach any thread, but its handler runs in this one, once it is awake.
+    while not stopping.wait(_AWAKE_S):
+        pass
     logs.get().info("stopping after the job at work", signal=received[0])
     scheduler.shutdown(wait=True)
     logs.get().info("stopped")
