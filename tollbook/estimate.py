@@ -10,12 +10,12 @@ from decimal import Decimal
 from collector import rows
 from collector.chunks import Chunk, cut
 from collector.counting import count
-from collector.counting.learned import by_key, calibrated
+from collector.counting.learned import Calibrations, by_key, calibrated
 from collector.drafts import Draft, unseen
 from collector.tokenizers import bare_model, count_text, knows_vocabulary
 from ledger.booking import book
 from ledger.prices import Meter, Price, book_version, key_of, list_price, steps_of
-from ledger.types import SEGMENTS, Calibration, Count, CountMethod, Usage
+from ledger.types import SEGMENTS, Calibration, Count, CountMethod, Request, Usage
 from ledger.windows import context_window
 from tollbook import parts
 from tollbook.config import Configuration
@@ -108,10 +108,12 @@ def estimate(
 
     `learned` is asked only where the count is an estimate.
     """
-    counted = count(replace(draft.request, ts=now), parts.segment_rules(config.settings))
-    if counted.method is CountMethod.CALIBRATED:
-        counted = calibrated(counted, draft.request, by_key(learned()))
-    cost, window = _booked(draft, counted, config, now, response_budget)
+    plain = count(replace(draft.request, ts=now), parts.segment_rules(config.settings))
+    corrections = by_key(learned()) if plain.method is CountMethod.CALIBRATED else {}
+    counted = calibrated(plain, draft.request, corrections)
+    usage = Usage(input_tokens=counted.input_tokens, output_tokens=response_budget)
+    call = replace(draft.request, ts=now, usage=usage)
+    cost, window = _booked(call, corrections, config, now)
     rates = _rates(draft, now)
     model = bare_model(draft.request.model or "")
     chunks = None if chunking is None or draft.text is None else _cuts(draft.text, chunking, counted, rates)
@@ -129,11 +131,9 @@ def estimate(
 
 
 def _booked(
-    draft: Draft, counted: Count, config: Configuration, now: datetime, response_budget: int
+    call: Request, corrections: Calibrations, config: Configuration, now: datetime
 ) -> tuple[Cost, int | None]:
     """Book the call as if its log reported this usage, in no ledger."""
-    usage = Usage(input_tokens=counted.input_tokens, output_tokens=response_budget)
-    call = replace(draft.request, ts=now, usage=usage)
     reading = rows.Reading(
         source="count",
         source_file="-",
@@ -142,6 +142,7 @@ def _booked(
         key=b"",
         rules=parts.rules(config.settings),
         segment_rules=parts.segment_rules(config.settings),
+        calibrations=corrections,
     )
     records = rows.records_frame([rows.row(call, b"", 1, reading)])
     booked = book(records, parts.contracts(config.settings))[0].row(0, named=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,24 @@ def test_an_estimate_is_corrected_by_what_the_ledger_has_learned(in_folder, fold
     done = in_folder("count", "-", "--json", *AS_OF, stdin=body)
     assert json.loads(done.out)["input_tokens"] == plain["input_tokens"]
     assert "counted without what the ledger has learned" in done.err
+
+
+def test_a_corrected_estimate_is_priced_by_the_tokens_it_shows(in_folder, folder: Path):
+    body = json.dumps({"model": "gemini-2.5-pro", "contents": [{"parts": [{"text": " the" * 200}]}]})
+    plain = counted(in_folder, "-", stdin=body)
+    with store.open(folder / "tollbook.duckdb") as ledger:
+        ledger.execute(
+            "INSERT INTO calibrations BY NAME SELECT 1 AS version, 'gemini-2.5-pro' AS model, "
+            "'gemini.generate' AS api, 'text' AS category, 'o200k_base' AS tokenizer, ? AS rules, "
+            "1.5 AS factor, 10.0 AS intercept, 1 AS least, 900 AS greatest, 0.01 AS error, 50 AS evidence, "
+            "now()::TIMESTAMP AS since, since AS until, since AS fitted_at",
+            [plain["rules"]],
+        )
+    found = counted(in_folder, "-", stdin=body)
+    assert found["segments"]["unexplained"] == 10
+    # $1.25 a million input tokens: as many tokens, as much money, in every segment.
+    for name, tokens in found["segments"].items():
+        assert Decimal(found["segments_usd"][name]) == tokens * Decimal("0.00000125"), name
 
 
 def test_media_that_cannot_be_counted_are_named(in_folder):
