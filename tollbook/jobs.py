@@ -119,7 +119,8 @@ def _together(summaries: Sequence[Summary]) -> Summary:
         for name, count in summary.formats.items():
             formats[name] = formats.get(name, 0) + count
     files = tuple(file for summary in summaries for file in summary.files)
-    return Summary(files, sum(summary.seconds for summary in summaries), formats)
+    doubts = dict.fromkeys(doubt for summary in summaries for doubt in summary.doubts)
+    return Summary(files, sum(summary.seconds for summary in summaries), formats, tuple(doubts))
 
 
 def record_configuration(config: Configuration, visit: Visit, now: datetime) -> None:
