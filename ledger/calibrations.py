@@ -12,9 +12,16 @@ from ledger.types import Calibration
 
 # Of a model that is called a lot, so many pairs say all there is to learn.
 _MOST = 2_000
-# A row counted with a calibration tells its version in `rules`; the count before it is what is learned from.
-# Only counts by one version of the rules belong together, and only those in one vocabulary.
-_PAIRS = """
+
+
+def plain_rules(column: str) -> str:
+    """The SQL of the counting rules in a column, without the calibration whose version stands behind them."""
+    return f"regexp_replace({column}, '[+]cal[0-9]+$', '')"
+
+
+# The count before a calibration is what is learned from. Only counts by one version of the rules belong
+# together, and only those in one vocabulary.
+_PAIRS = f"""
 WITH pairs AS (
     SELECT r.model, r.api, r.count_category AS category, r.tokenizer, ?::VARCHAR AS rules, r.request_id, r.ts,
         coalesce(round((r.counted_input_tokens - c.intercept) / c.factor), r.counted_input_tokens)::DOUBLE
@@ -28,7 +35,7 @@ WITH pairs AS (
     WHERE r.ts >= ? AND r.ts < ? AND r.count_method = 'calibrated' AND r.usage_source = 'reported'
         AND r.status = 'ok' AND NOT r.cache_hit AND r.model IS NOT NULL AND r.count_category IS NOT NULL
         AND r.counted_input_tokens > 0 AND r.input_tokens IS NOT NULL AND r.tokenizer IS NOT NULL
-        AND regexp_replace(r.rules, '[+]cal[0-9]+$', '') = ?
+        AND {plain_rules("r.rules")} = ?
 )
 SELECT model, api, category, tokenizer, rules, counted, reported,
     row_number() OVER (PARTITION BY model, api, category, tokenizer ORDER BY ts DESC, request_id) AS age

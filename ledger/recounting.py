@@ -9,6 +9,7 @@ import polars as pl
 
 from ledger import rows
 from ledger.booking import MONEY_COLUMNS, resplit
+from ledger.calibrations import plain_rules
 from ledger.frames import RECORDS
 from ledger.known import Near, near
 from ledger.merge import merge
@@ -62,7 +63,7 @@ class Which:
         for sql, value in (
             ("ts >= ?", _naive(self.since)),
             ("ts < ?", _naive(self.until)),
-            ("rules IS DISTINCT FROM ?", None if self.every else rules),
+            (f"{plain_rules('rules')} IS DISTINCT FROM ?", None if self.every else rules),
         ):
             if value is not None:
                 said.append(sql)

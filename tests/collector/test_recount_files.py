@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from collector.counting import RULES_VERSION
 from collector.ingest import Intake
 from collector.recounting import Summary, recount_files
 from collector.segments import SegmentRules
@@ -125,6 +126,25 @@ def test_calls_counted_by_the_rules_of_today_are_counted_again_only_when_asked(b
     books.ingest(books.file("a.jsonl", log), segment_rules=OLDER)
     assert again() == Summary()
     assert again(which=Which(every=True)) == Summary(calls=5, changed=5, files=1)
+
+
+def test_an_estimate_that_was_corrected_is_counted_by_the_rules_of_today_too(
+    books, again, chat_record, as_lines
+):
+    record = chat_record(1)
+    record["response"]["model"] = "deepseek-chat"
+    log = books.file("a.jsonl", as_lines([record]))
+    with books.visit() as ledger:
+        ledger.execute(
+            "INSERT INTO calibrations BY NAME SELECT 1 AS version, 'deepseek-chat' AS model, "
+            "'openai.chat' AS api, 'text' AS category, 'o200k_base' AS tokenizer, ? AS rules, "
+            "2.0 AS factor, 0.0 AS intercept, 1 AS least, 900 AS greatest, 0.01 AS error, 50 AS evidence, "
+            "now()::TIMESTAMP AS since, since AS until, since AS fitted_at",
+            [RULES_VERSION],
+        )
+    books.ingest(log)
+    assert books.rows("SELECT rules FROM requests") == [(f"{RULES_VERSION}+cal1",)]
+    assert again() == Summary()
 
 
 def test_only_the_files_and_the_time_that_are_named_are_counted_again(
