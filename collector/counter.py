@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -32,17 +33,20 @@ _state = _State()
 def count(encoding: str, text: str) -> TextCount:
     """Count a text of any kind, special-token strings as ordinary text."""
     if encoding in claude_text.ENCODINGS:
-        return _claude(encoding, text)
-    hostile = pretokens.hostile(text)
-    if not hostile:
-        tokens = fast.count(encoding, text)
-        if tokens is not None:
-            return _exactly(tokens)
+        return _once(encoding, text, _claude)
+    if pretokens.hostile(text):
+        return _once(encoding, text, _hostile)
+    tokens = fast.count(encoding, text)
+    return _once(encoding, text, _ordinary) if tokens is None else _exactly(tokens)
+
+
+def _once(encoding: str, text: str, make: Callable[[str, str], TextCount]) -> TextCount:
+    """What outlives the process is remembered, but for what is not exact."""
     digest = lasting.digest(encoding, text)
     known = lasting.recall(digest) if digest else None
     if known is not None:
         return TextCount(known, exact=True)
-    counted = guarded(encoding, _paired(text)) if hostile else TextCount(_plain(encoding, text), exact=True)
+    counted = make(encoding, text)
     if digest and counted.exact:
         lasting.keep(digest, counted.tokens)
     return counted
@@ -54,14 +58,15 @@ def _exactly(tokens: int) -> TextCount:
 
 
 def _claude(encoding: str, text: str) -> TextCount:
-    digest = lasting.digest(encoding, text)
-    known = lasting.recall(digest) if digest else None
-    if known is not None:
-        return TextCount(known, exact=True)
-    counted = TextCount(*claude_text.measure(encoding, text))
-    if digest and counted.exact:
-        lasting.keep(digest, counted.tokens)
-    return counted
+    return TextCount(*claude_text.measure(encoding, text))
+
+
+def _hostile(encoding: str, text: str) -> TextCount:
+    return guarded(encoding, _paired(text))
+
+
+def _ordinary(encoding: str, text: str) -> TextCount:
+    return TextCount(_plain(encoding, text), exact=True)
 
 
 def _plain(encoding: str, text: str) -> int:

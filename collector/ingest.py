@@ -19,7 +19,7 @@ from collector.sources import STDIN, Record
 from collector.work import Intake, Job, Part, Stretch, batches, read, reading_of
 from ledger import calibrations, token_cache, trust
 from ledger.derived import settle
-from ledger.posting import Batch, Outcome, positions, post, post_all
+from ledger.posting import Batch, Outcome, positions, post, post_all, total
 from ledger.store import Ledger
 
 __all__ = ["FileSummary", "Intake", "Summary", "batches", "ingest", "read_again"]
@@ -173,7 +173,7 @@ class _Run:
         self.files[number] = FileSummary(
             file.path,
             part.form or file.format,
-            _sum(file.outcome, outcome),
+            total([file.outcome, outcome]),
             file.bytes + part.size,
             file.unchanged or part.unchanged,
             part.problem or file.problem,
@@ -235,18 +235,6 @@ def _commits(pieces: Iterable[_Piece]) -> Iterator[tuple[list[_Piece], bool]]:
             yield together, False
             together, records, weight = [], 0, 0
     yield together, True
-
-
-def _sum(one: Outcome, other: Outcome) -> Outcome:
-    return Outcome(
-        one.read + other.read,
-        one.added + other.added,
-        one.updated + other.updated,
-        one.duplicate + other.duplicate,
-        one.rejected + other.rejected,
-        one.merged_identical + other.merged_identical,
-        one.set_aside + other.set_aside,
-    )
 
 
 def _quarantine(refused: Sequence[bytes], file: Path | None) -> None:

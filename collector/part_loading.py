@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import polars as pl
@@ -16,7 +16,7 @@ from collector.places import Place
 from collector.sources import SourceError
 from ledger import derived
 from ledger.keys import key_id
-from ledger.posting import Batch, Outcome, post_all
+from ledger.posting import Batch, Outcome, post_all, total
 from ledger.prices import Contract
 from ledger.store import Ledger
 
@@ -53,16 +53,22 @@ def load_parts(
 
     A part that is gone or damaged is told, and its source stays to be loaded when it was made anew.
     """
+    place, found = made_at(url)
+    with visit() as ledger:
+        check_key(found, ledger.key)
+        known = booked_names(ledger)
+    return load(place, found, known, visit, contracts, now, progress)
+
+
+def made_at(url: str) -> tuple[Place, list[Manifest]]:
+    """A place and the manifests there. Raises SourceError where there are none."""
     place = places.at(url)
     found = manifests(place)
     if not found:
         raise SourceError(
             f"no manifests at {url}: make parts there with `tollbook ingest --on … --parts {url}`"
         )
-    with visit() as ledger:
-        check_key(found, ledger.key)
-        known = booked_names(ledger)
-    return load(place, found, known, visit, contracts, now, progress)
+    return place, found
 
 
 def load(
@@ -98,12 +104,6 @@ def load(
         problems=tuple(problems),
         doubts=tuple(sorted({each.doubt for each in fresh if each.doubt})),
     )
-
-
-def total(outcomes: Iterable[Outcome]) -> Outcome:
-    """The sum of outcomes."""
-    outcomes = list(outcomes)
-    return Outcome(*(sum(getattr(each, one.name) for each in outcomes) for one in fields(Outcome)))
 
 
 def mark(manifest: Manifest) -> str:

@@ -14,13 +14,13 @@ import polars as pl
 
 from collector import places
 from collector.late_records import refuse_late
-from collector.part_loading import Loaded, booked_names, check_key, load, total
-from collector.parts import Manifest, manifests, read_part
+from collector.part_loading import Loaded, booked_names, check_key, load, made_at
+from collector.parts import Manifest, read_part
 from collector.places import Place
 from collector.rollups import Each, Sums, Terms, here, sum_up
 from collector.sources import SourceError
-from ledger import derived
-from ledger.posting import Outcome, post_run, remember
+from ledger import derived, rows
+from ledger.posting import Outcome, post_run, remember, total
 from ledger.prices import Contract
 from ledger.resources import USUAL, Resources
 from ledger.retention import dropped_days, seal
@@ -79,12 +79,7 @@ def load_sums(
     made, or where the ledger changed meanwhile.
     """
     started = time.perf_counter()
-    place = places.at(url)
-    found = manifests(place)
-    if not found:
-        raise SourceError(
-            f"no manifests at {url}: make parts there with `tollbook ingest --on … --parts {url}`"
-        )
+    place, found = made_at(url)
     with visit() as ledger:
         check_key(found, ledger.key)
         plan = _plan(ledger, found, now)
@@ -219,11 +214,7 @@ def _add(ledger: Ledger, place: Place, sums: Sums) -> None:
         if frame is None:
             raise SourceError(f"{part.name} was damaged before it was booked: run the same command again")
         if name == "prices":
-            with ledger.scanning("used", frame):
-                ledger.execute(
-                    "INSERT INTO prices BY NAME SELECT * FROM used "
-                    "WHERE price_id NOT IN (SELECT price_id FROM prices)"
-                )
+            rows.keep_prices(ledger, frame)
             continue
         ledger.append(name, frame)
         if name == "rollup":

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from ledger.frames import ROLLUP_KEYS
+
 if TYPE_CHECKING:
     from ledger.store import Ledger
 
@@ -35,23 +37,7 @@ class Derived:
 
 
 DERIVED: Mapping[str, Derived] = {
-    "rollup": Derived(
-        (
-            "bucket",
-            "tenant",
-            "workflow",
-            "environment",
-            "provider",
-            "model",
-            "model_tier",
-            "service_tier",
-            "operation",
-            "status",
-            "usage_source",
-            "ts_estimated",
-            "unpriced_reason",
-        )
-    ),
+    "rollup": Derived(("bucket", *ROLLUP_KEYS, "ts_estimated", "unpriced_reason")),
     "prompt_use": Derived(
         ("bucket", "tenant", "workflow", "environment", "model", "status", "prompt_version"),
         least=("first_ts",),

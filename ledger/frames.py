@@ -20,7 +20,7 @@ BUCKETS = (
     "output_tokens",
 )
 
-_KEYS = (
+ROLLUP_KEYS = (
     "tenant",
     "workflow",
     "environment",
@@ -99,7 +99,7 @@ RECORDS = _schema(
 ROLLUP = _schema(
     {
         "bucket": UTC,
-        **dict.fromkeys(_KEYS, pl.String),
+        **dict.fromkeys(ROLLUP_KEYS, pl.String),
         "requests": pl.Int64,
         **dict.fromkeys(BUCKETS, pl.Int64),
         "reasoning_tokens": pl.Int64,

@@ -9,8 +9,8 @@ from ledger.frames import RECORDS, USAGE_COLUMNS
 # Disjoint buckets of two records cannot be mixed: one may hold the cached tokens inside its input, the
 # other beside it. So usage moves as one piece, and so do our count of the prompt and that of the answer.
 _USAGE = (*USAGE_COLUMNS, "usage_json")
-_ANSWER = ("counted_output_tokens", "counted_answer_tokens", "counted_tool_call_tokens")
-_COUNT = (
+ANSWER = ("counted_output_tokens", "counted_answer_tokens", "counted_tool_call_tokens")
+COUNT = (
     "counted_input_tokens",
     "counted_segments",
     "count_method",
@@ -19,9 +19,8 @@ _COUNT = (
     "context_chunk_tokens",
     "tokenizer",
     "rules",
-    "prompt_version",
-    "prompt_hash",
 )
+_PROMPT = (*COUNT, "prompt_version", "prompt_hash")
 # How a call ended is told by the record that ranks first; others only add what they say of the same end.
 _END = ("http_status", "error_type")
 _OWN_RULE = ("request_id", "ts", "ts_estimated", "ingested_at", "tags")
@@ -41,15 +40,15 @@ def merge(parts: pl.DataFrame) -> pl.DataFrame:
     ranked = parts.sort(
         [_has_usage, "output_tokens", "record_digest"], descending=True, nulls_last=True, maintain_order=True
     )
-    plain = [column for column in RECORDS if column not in (*_USAGE, *_COUNT, *_ANSWER, *_END, *_OWN_RULE)]
+    plain = [column for column in RECORDS if column not in (*_USAGE, *_PROMPT, *ANSWER, *_END, *_OWN_RULE)]
     return (
         ranked.group_by("request_id", maintain_order=True)
         .agg(
             *(pl.col(column).drop_nulls().first() for column in plain),
             *(_first_where(column, _has_usage) for column in _USAGE),
-            *(_first_where(column, _has_answer) for column in _ANSWER),
+            *(_first_where(column, _has_answer) for column in ANSWER),
             *(_first_where(column, _same_end & pl.col(column).is_not_null()) for column in _END),
-            *(_first_where(column, _has_count) for column in _COUNT if column != "count_method"),
+            *(_first_where(column, _has_count) for column in _PROMPT if column != "count_method"),
             _first_where("count_method", _has_count).fill_null("none"),
             pl.coalesce(pl.col("ts").filter(~pl.col("ts_estimated")).first(), pl.col("ts").min()),
             pl.col("ts_estimated").all(),

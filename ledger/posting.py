@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, field, fields, replace
 from datetime import datetime
 
 import polars as pl
@@ -121,6 +121,12 @@ class Outcome:
     rejected: int = 0
     merged_identical: int = 0
     set_aside: int = 0
+
+
+def total(outcomes: Iterable[Outcome]) -> Outcome:
+    """The sum of outcomes."""
+    together = tuple(outcomes)
+    return Outcome(*(sum(getattr(each, one.name) for each in together) for one in fields(Outcome)))
 
 
 def post(ledger: Ledger, batch: Batch, contracts: Sequence[Contract], now: datetime) -> Outcome:

@@ -12,24 +12,12 @@ from ledger.booking import MONEY_COLUMNS, resplit
 from ledger.calibrations import plain_rules
 from ledger.frames import RECORDS
 from ledger.known import Near, near
-from ledger.merge import merge
+from ledger.merge import ANSWER, COUNT, merge
 from ledger.prices import Contract
 from ledger.store import Ledger
 from ledger.types import SEGMENTS
 
-COUNT_COLUMNS = (
-    "counted_input_tokens",
-    "counted_output_tokens",
-    "counted_answer_tokens",
-    "counted_tool_call_tokens",
-    "counted_segments",
-    "count_method",
-    "count_error",
-    "count_category",
-    "context_chunk_tokens",
-    "tokenizer",
-    "rules",
-)
+COUNT_COLUMNS = (*COUNT, *ANSWER)
 _COMPARED = ("counted_input_tokens", "counted_output_tokens", "counted_segments", "count_method")
 _SPLIT = (
     *(f"cost_{name}_usd" for name in SEGMENTS),

@@ -138,14 +138,29 @@ def _book(
     if records.is_empty():
         return
     booked, prices = book(records, contracts, held)
+    _bring(ledger, booked)
+    _enter(ledger, booked["ts"])
+    keep_prices(ledger, as_frame(prices, now))
+
+
+def _bring(ledger: Ledger, booked: pl.DataFrame) -> None:
+    """Make the table `came` of rows that are to go into `requests`."""
     with ledger.scanning("booked", booked):
         ledger.execute(
             f"CREATE OR REPLACE TEMP TABLE came AS SELECT * REPLACE ({_TO_ROW}, {_TO_MONEY}) FROM booked"
         )
+
+
+def _enter(ledger: Ledger, ts: pl.Series) -> None:
+    """Put what came, of these times, into `requests` and into the derived tables."""
     ledger.execute("INSERT INTO requests BY NAME FROM came")
     derived.add(ledger, "came")
-    derived.unsettle(ledger, booked["ts"])
-    with ledger.scanning("used", as_frame(prices, now)):
+    derived.unsettle(ledger, ts)
+
+
+def keep_prices(ledger: Ledger, prices: pl.DataFrame) -> None:
+    """Add the prices that are not in the book yet."""
+    with ledger.scanning("used", prices):
         ledger.execute(
             "INSERT INTO prices BY NAME SELECT * FROM used "
             "WHERE price_id NOT IN (SELECT price_id FROM prices)"
@@ -161,17 +176,12 @@ def taken_out(ledger: Ledger) -> pl.DataFrame:
 def put_back(ledger: Ledger, booked: pl.DataFrame, kept: Mapping[str, str]) -> None:
     """Write rows in the place of those in `gone`, with what is kept of them as SQL over `came` and `gone`."""
     held = ", ".join(f"{sql} AS {name}" for name, sql in kept.items())
-    with ledger.scanning("booked", booked):
-        ledger.execute(
-            f"CREATE OR REPLACE TEMP TABLE came AS SELECT * REPLACE ({_TO_ROW}, {_TO_MONEY}) FROM booked"
-        )
+    _bring(ledger, booked)
     ledger.execute(
         f"CREATE OR REPLACE TEMP TABLE came AS SELECT came.* REPLACE ({held}) "
         "FROM came JOIN gone ON came.request_id = gone.request_id"
     )
-    ledger.execute("INSERT INTO requests BY NAME FROM came")
-    derived.add(ledger, "came")
-    derived.unsettle(ledger, booked["ts"])
+    _enter(ledger, booked["ts"])
 
 
 def replace_parts(ledger: Ledger, records: pl.DataFrame) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,34 @@ def golden(request: pytest.FixtureRequest):
         assert text == path.read_text(encoding="utf-8")
 
     return compare
+
+
+@pytest.fixture
+def as_a_new_process() -> Iterator[None]:
+    """No count is remembered and no fast counter loaded or doubted, before the test and after it."""
+    from collector import fast, tokenizers
+
+    def begin() -> None:
+        tokenizers.begin(None)
+        tokenizers.forget()
+        fast.renew()
+
+    begin()
+    yield
+    begin()
+
+
+@pytest.fixture
+def learn():
+    """Have a ledger know a calibration of text-only calls, as if a refit had learned it."""
+
+    def learned(ledger, model: str, api: str, rules: str, factor: float, intercept: float) -> None:
+        ledger.execute(
+            "INSERT INTO calibrations BY NAME SELECT 3 AS version, ? AS model, ? AS api, 'text' AS category, "
+            "'o200k_base' AS tokenizer, ? AS rules, ? AS factor, ? AS intercept, 1 AS least, "
+            "900 AS greatest, 0.01 AS error, 50 AS evidence, now()::TIMESTAMP AS since, since AS until, "
+            "since AS fitted_at",
+            [model, api, rules, factor, intercept],
+        )
+
+    return learned

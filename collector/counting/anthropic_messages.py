@@ -23,21 +23,16 @@ _MOST_PATCHES = 1568
 
 
 # What models of other makers are told of tools behind these APIs is not known.
-UNFRAMED: Mapping[str, int] = {
+_OTHER_MAKERS: Mapping[str, int] = {
     **dict.fromkeys(constants(Api.ANTHROPIC_MESSAGES, ""), 0),
     "turn": 6,
     "schema_per_100": 100,
 }
 
 
-def is_claude(request: Request) -> bool:
-    """Whether the model is one of Anthropic's; others stand behind these APIs too."""
-    return tokenizer_for(request.model).encoding in claude_text.ENCODINGS
-
-
 def _constants(request: Request) -> Mapping[str, int]:
-    if not is_claude(request):
-        return UNFRAMED
+    if tokenizer_for(request.model).encoding not in claude_text.ENCODINGS:
+        return _OTHER_MAKERS
     day = None if request.ts is None else request.ts.date()
     return constants(Api.ANTHROPIC_MESSAGES, (request.model or "").lower(), day)
 

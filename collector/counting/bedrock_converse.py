@@ -1,25 +1,14 @@
-"""Bedrock Converse prompts: Claude framed as on its own API, models of other makers by what is visible.
+"""Bedrock Converse: the recorded bills of Claude behind it follow Anthropic's rules.
 
-The recorded bills of Claude behind Converse follow Anthropic's rules, but are too few to call any exact: what
-they showed stands under this API in framed_evidence.csv. Of Nova, Llama and the rest no framing is known.
+They are too few to call any count exact: what they showed stands under this API in framed_evidence.csv. Of
+Nova, Llama and the rest no framing is known; they are counted by what is visible, as other makers' models
+behind Anthropic's own API are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from collector.counting import anthropic_messages, framed_evidence
-from collector.counting.tally import Tally
-from collector.segments import Labelled
-from ledger.types import Prompt, Request
 
+fill = anthropic_messages.fill
 output = anthropic_messages.output
 trust = framed_evidence.claude
-
-
-def fill(request: Request, prompt: Prompt, labelled: Sequence[Labelled], tally: Tally) -> None:
-    """Lay a prompt's tokens on its segments."""
-    if anthropic_messages.is_claude(request):
-        anthropic_messages.fill(request, prompt, labelled, tally)
-    else:
-        anthropic_messages.fill_with(anthropic_messages.UNFRAMED, request, prompt, labelled, tally)

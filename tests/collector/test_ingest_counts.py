@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,15 +18,7 @@ NOW = datetime(2026, 11, 22, 18, 30, tzinfo=UTC)
 LONG = "The meter of a tenant turns with every call. " * 20
 
 
-@pytest.fixture(autouse=True)
-def as_a_new_process() -> Iterator[None]:
-    tokenizers.begin(None)
-    tokenizers.forget()
-    fast.renew()
-    yield
-    tokenizers.begin(None)
-    tokenizers.forget()
-    fast.renew()
+pytestmark = pytest.mark.usefixtures("as_a_new_process")
 
 
 @pytest.fixture

@@ -129,21 +129,15 @@ def test_calls_counted_by_the_rules_of_today_are_counted_again_only_when_asked(b
 
 
 def test_an_estimate_that_was_corrected_is_counted_by_the_rules_of_today_too(
-    books, again, chat_record, as_lines
+    books, again, chat_record, as_lines, learn
 ):
     record = chat_record(1)
     record["response"]["model"] = "deepseek-chat"
     log = books.file("a.jsonl", as_lines([record]))
     with books.visit() as ledger:
-        ledger.execute(
-            "INSERT INTO calibrations BY NAME SELECT 1 AS version, 'deepseek-chat' AS model, "
-            "'openai.chat' AS api, 'text' AS category, 'o200k_base' AS tokenizer, ? AS rules, "
-            "2.0 AS factor, 0.0 AS intercept, 1 AS least, 900 AS greatest, 0.01 AS error, 50 AS evidence, "
-            "now()::TIMESTAMP AS since, since AS until, since AS fitted_at",
-            [RULES_VERSION],
-        )
+        learn(ledger, "deepseek-chat", "openai.chat", RULES_VERSION, 2.0, 0.0)
     books.ingest(log)
-    assert books.rows("SELECT rules FROM requests") == [(f"{RULES_VERSION}+cal1",)]
+    assert books.rows("SELECT rules FROM requests") == [(f"{RULES_VERSION}+cal3",)]
     assert again() == Summary()
 
 

@@ -102,17 +102,11 @@ def test_a_model_counted_in_its_own_vocabulary_is_not_called_unknown(in_folder):
     assert "not known here" not in said
 
 
-def test_an_estimate_is_corrected_by_what_the_ledger_has_learned(in_folder, folder: Path):
+def test_an_estimate_is_corrected_by_what_the_ledger_has_learned(in_folder, folder: Path, learn):
     body = json.dumps({"model": "house-llama-9", "messages": [{"role": "user", "content": " the" * 93}]})
     plain = counted(in_folder, "-", stdin=body)
     with store.open(folder / "tollbook.duckdb") as ledger:
-        ledger.execute(
-            "INSERT INTO calibrations BY NAME SELECT 3 AS version, 'house-llama-9' AS model, "
-            "'openai.chat' AS api, 'text' AS category, 'o200k_base' AS tokenizer, ? AS rules, "
-            "2.0 AS factor, 40.0 AS intercept, 1 AS least, 900 AS greatest, 0.01 AS error, 50 AS evidence, "
-            "now()::TIMESTAMP AS since, since AS until, since AS fitted_at",
-            [plain["rules"]],
-        )
+        learn(ledger, "house-llama-9", "openai.chat", plain["rules"], 2.0, 40.0)
     found = counted(in_folder, "-", stdin=body)
     assert found["input_tokens"] == 2 * plain["input_tokens"] + 40
     assert (found["error"], found["rules"]) == (0.01, f"{plain['rules']}+cal3")
@@ -122,17 +116,11 @@ def test_an_estimate_is_corrected_by_what_the_ledger_has_learned(in_folder, fold
     assert "counted without what the ledger has learned" in done.err
 
 
-def test_a_corrected_estimate_is_priced_by_the_tokens_it_shows(in_folder, folder: Path):
+def test_a_corrected_estimate_is_priced_by_the_tokens_it_shows(in_folder, folder: Path, learn):
     body = json.dumps({"model": "gemini-2.5-pro", "contents": [{"parts": [{"text": " the" * 200}]}]})
     plain = counted(in_folder, "-", stdin=body)
     with store.open(folder / "tollbook.duckdb") as ledger:
-        ledger.execute(
-            "INSERT INTO calibrations BY NAME SELECT 1 AS version, 'gemini-2.5-pro' AS model, "
-            "'gemini.generate' AS api, 'text' AS category, 'o200k_base' AS tokenizer, ? AS rules, "
-            "1.5 AS factor, 10.0 AS intercept, 1 AS least, 900 AS greatest, 0.01 AS error, 50 AS evidence, "
-            "now()::TIMESTAMP AS since, since AS until, since AS fitted_at",
-            [plain["rules"]],
-        )
+        learn(ledger, "gemini-2.5-pro", "gemini.generate", plain["rules"], 1.5, 10.0)
     found = counted(in_folder, "-", stdin=body)
     assert found["segments"]["unexplained"] == 10
     # $1.25 a million input tokens: as many tokens, as much money, in every segment.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,15 +16,7 @@ from tollbook.config import load
 MORNING = datetime(2026, 10, 7, 7, tzinfo=UTC)
 
 
-@pytest.fixture(autouse=True)
-def as_a_new_process() -> Iterator[None]:
-    tokenizers.begin(None)
-    tokenizers.forget()
-    fast.renew()
-    yield
-    tokenizers.begin(None)
-    tokenizers.forget()
-    fast.renew()
+pytestmark = pytest.mark.usefixtures("as_a_new_process")
 
 
 def test_a_counter_found_wrong_is_told_of_declared_sources_too(folder: Path) -> None:

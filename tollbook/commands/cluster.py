@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ledger.prices import Contract
     from ledger.types import Calibration
 
-_TOTALS = ("read", "added", "updated", "duplicate", "rejected", "merged_identical", "set_aside")
+TOTALS = ("read", "added", "updated", "duplicate", "rejected", "merged_identical", "set_aside")
 
 
 def make_parts(desk: Desk, paths: Sequence[str], intake: Intake, on: str | None, parts: str | None) -> None:
@@ -215,7 +215,7 @@ def _tell(desk: Desk, problems: Sequence[str]) -> None:
 
 def _loaded_fields(loaded: Loaded) -> dict[str, object]:
     return {
-        **{name: getattr(loaded.outcome, name) for name in _TOTALS},
+        **{name: getattr(loaded.outcome, name) for name in TOTALS},
         "sources": loaded.sources,
         "known": loaded.known,
         "parts": loaded.parts,

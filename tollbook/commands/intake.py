@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tollbook.commands.cluster import make_parts
+from tollbook.commands.cluster import TOTALS, make_parts
 from tollbook.desk import USER, Desk, UsageError, at_desk, at_group_desk, moment
 
 if TYPE_CHECKING:
     from collector.ingest import Intake, Summary
 
-_TOTALS = ("read", "added", "updated", "duplicate", "rejected", "merged_identical", "set_aside")
 _FOR_PATHS = "--format, --assume-time and --quarantine are for paths: give PATHs, or set format in [[source]]"
 
 
@@ -109,7 +108,10 @@ def _say_ingested(desk: Desk, summary: Summary) -> None:
     for problem in summary.problems:
         desk.warn(problem)
     for doubt in summary.doubts:
-        desk.warn(f"{doubt}; tiktoken counts in its place, and counts committed before may be off")
+        desk.warn(
+            f"{doubt}; tiktoken counts in its place, and counts committed before may be off: "
+            f"`tollbook recount --every` makes them anew"
+        )
     if summary.problems:
         raise typer.Exit(USER)
 
@@ -117,7 +119,7 @@ def _say_ingested(desk: Desk, summary: Summary) -> None:
 def ingested_fields(summary: Summary) -> dict[str, object]:
     """What an ingest did, for JSON."""
     return {
-        **{name: summary.total(name) for name in _TOTALS},
+        **{name: summary.total(name) for name in TOTALS},
         "bytes": sum(file.bytes for file in summary.files),
         "seconds": round(summary.seconds, 3),
         "formats": dict(summary.formats),
