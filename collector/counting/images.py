@@ -1,76 +1,96 @@
-"""How many tokens an image costs, by model and size."""
+"""How many tokens an image costs, by model and size; the prices are rows of openai_images.csv.
+
+What a price rests on stands in openai_forms.csv, as the form `image DETAIL of PATTERN`.
+"""
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
 from fnmatch import fnmatchcase
+from functools import lru_cache
+from importlib.resources import files
 from math import ceil
+from typing import Final
 
 from ledger.types import Part
 
 
-@dataclass(frozen=True, slots=True)
-class Tiles:
-    """Priced by 512-pixel tiles after fitting into 2048 and 768 on the short side."""
+class Kind(StrEnum):
+    """What an image is cut into: tiles of 512 pixels, or patches of 32."""
 
+    TILES = "tiles"
+    PATCHES = "patches"
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Tokens of an image for model names that match, on the days from `since` until the day before `until`.
+
+    Tiles are counted after fitting into 2048 pixels and 768 on the short side; of patches there are at most
+    1536. Each costs `each`, the image `base` besides.
+    """
+
+    model: str
+    since: date | None
+    until: date | None
+    kind: Kind
     base: int
-    tile: int
+    each: float
+
+    def holds(self, model: str, day: date | None) -> bool:
+        """Whether it is the price of a bare model name; one without a known day is taken to be of today."""
+        after = self.since is None or day is None or self.since <= day
+        before = self.until is None or (day is not None and day < self.until)
+        return after and before and fnmatchcase(model, self.model)
 
 
-@dataclass(frozen=True, slots=True)
-class Patches:
-    """Priced by 32-pixel patches, at most 1536, times a factor."""
-
-    factor: float
+def _price(line: Mapping[str, str]) -> Price:
+    since, until = (date.fromisoformat(line[end]) if line[end] else None for end in ("since", "until"))
+    return Price(line["model"], since, until, Kind(line["kind"]), int(line["base"]), float(line["each"]))
 
 
-# First match wins. Found on recorded calls of 2024-05 to 2026-07; a model that is not here is not countable.
-_PRICES: tuple[tuple[str, Tiles | Patches], ...] = (
-    ("gpt-4o-mini*", Tiles(2833, 5667)),
-    ("gpt-4.1-mini*", Patches(1.62)),
-    ("gpt-4.1-nano*", Patches(2.46)),
-    ("gpt-4o*", Tiles(85, 170)),
-    ("chatgpt-4o*", Tiles(85, 170)),
-    ("gpt-4.1*", Tiles(85, 170)),
-    ("gpt-4.5*", Tiles(85, 170)),
-    ("gpt-4-*", Tiles(85, 170)),
-    ("o4-mini*", Patches(1.72)),
-    ("o1*", Tiles(75, 150)),
-    ("o3*", Tiles(75, 150)),
-    ("gpt-5-mini*", Patches(1.20)),
-    ("gpt-5-nano*", Patches(1.50)),
-    ("gpt-5.[4-9]*", Patches(1.20)),
-    ("gpt-5*", Tiles(70, 140)),
-)
-_MOST_PATCHES = 1536
+_TABLE: Final = (files("collector.counting") / "openai_images.csv").read_text("utf-8")
+PRICES: Final = tuple(map(_price, csv.DictReader(_TABLE.splitlines())))
+_MOST_PATCHES: Final = 1536
 
 
-def _tiles(price: Tiles, width: int, height: int) -> int:
+@lru_cache(maxsize=4096)
+def price_of(model: str, day: date | None) -> Price | None:
+    """The first price that holds; None for a model whose images cannot be counted."""
+    return next((price for price in PRICES if price.holds(model, day)), None)
+
+
+def _tiles(price: Price, width: int, height: int) -> int:
     fit = min(1.0, 2048 / max(width, height))
     wide, high = width * fit, height * fit
     shrink = min(1.0, 768 / min(wide, high))
-    return price.base + price.tile * ceil(wide * shrink / 512) * ceil(high * shrink / 512)
+    return price.base + int(price.each) * ceil(wide * shrink / 512) * ceil(high * shrink / 512)
 
 
-def _patches(price: Patches, width: int, height: int) -> int:
+def _patches(price: Price, width: int, height: int) -> int:
     patches = min(ceil(width / 32) * ceil(height / 32), _MOST_PATCHES)
     # The bill rounds up the product as binary floating point gives it: 300 patches at 1.62 are 487.
-    return ceil(patches * price.factor) + 1
+    return ceil(patches * price.each) + price.base
 
 
-def image_form(model: str, image: Part) -> str:
+def image_form(model: str, day: date | None, image: Part) -> str:
     """Name the price and the detail that an image is counted by."""
-    priced = next((pattern for pattern, _ in _PRICES if fnmatchcase(model, pattern)), "unknown")
-    return f"image {image.detail or 'auto'} of {priced}"
+    price = price_of(model, day)
+    return f"image {image.detail or 'auto'} of {'unknown' if price is None else price.model}"
 
 
-def image_tokens(model: str, image: Part) -> int | None:
+def image_tokens(model: str, day: date | None, image: Part) -> int | None:
     """Count an image for a bare model name; None where its size or the model's price is not known."""
-    price = next((price for pattern, price in _PRICES if fnmatchcase(model, pattern)), None)
-    if isinstance(price, Tiles) and image.detail == "low":
-        return price.base
-    if price is None or not image.width or not image.height:
+    price = price_of(model, day)
+    if price is None:
         return None
-    if isinstance(price, Tiles):
-        return _tiles(price, image.width, image.height)
-    return _patches(price, image.width, image.height)
+    if price.kind is Kind.TILES and image.detail == "low":
+        return price.base
+    if not image.width or not image.height:
+        return None
+    count = _tiles if price.kind is Kind.TILES else _patches
+    return count(price, image.width, image.height)

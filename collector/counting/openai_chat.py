@@ -27,11 +27,10 @@ def fill_with(
     constants: Constants, request: Request, prompt: Prompt, labelled: Sequence[Labelled], tally: Tally
 ) -> None:
     """Count a chat prompt with given constants."""
-    model = bare_model(request.model or "")
-    apart = model.startswith(_APART)
+    apart = bare_model(request.model or "").startswith(_APART)
     tally.put("framing", constants.base)
     schema_name = prompt.output_schema.name if prompt.output_schema is not None else None
-    frame = framing(model, constants, prompt, joined=not apart, schema_name=schema_name)
+    frame = framing(request, constants, prompt, joined=not apart, schema_name=schema_name)
     messages(labelled, frame, tally)
     choice = None if apart else prompt.tool_choice
     definitions(prompt, labelled, choice, Rules(constants, tools_within, named_twice=True), tally)

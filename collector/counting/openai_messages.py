@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from itertools import groupby
 from typing import Final
 
@@ -15,7 +16,8 @@ from collector.counting.tally import Tally
 from collector.counting.tools_text import compact
 from collector.pieces import remembered
 from collector.segments import Labelled
-from ledger.types import Message, Part, PartKind, Prompt
+from collector.tokenizers import bare_model
+from ledger.types import Message, Part, PartKind, Prompt, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Framing:
     """
 
     model: str
+    day: date | None
     constants: Constants
     tool_names: Mapping[str, str]
     any_calls: bool
@@ -51,7 +54,7 @@ def compact_arguments(text: str) -> str:
 
 
 def framing(
-    model: str,
+    request: Request,
     constants: Constants,
     prompt: Prompt,
     *,
@@ -67,7 +70,8 @@ def framing(
     calls = [part for message in prompt.messages for part in message.parts if part.kind is PartKind.TOOL_CALL]
     names = {call.call_id: call.name for call in calls if call.call_id and call.name}
     paired = not calls or _paired(calls, prompt)
-    return Framing(model, constants, names, bool(calls), joined, held, schema_name, paired)
+    model, day = bare_model(request.model or ""), None if request.ts is None else request.ts.date()
+    return Framing(model, day, constants, names, bool(calls), joined, held, schema_name, paired)
 
 
 def _paired(calls: Sequence[Part], prompt: Prompt) -> bool:
@@ -142,8 +146,8 @@ def _result(labelled: Labelled, result: Part, frame: Framing, tally: Tally) -> N
 
 def _images(labelled: Labelled, frame: Framing, tally: Tally) -> None:
     for image in _of_kind(labelled, PartKind.IMAGE):
-        tokens = image_tokens(frame.model, image)
-        tally.forms.update(("with images", image_form(frame.model, image)))
+        tokens = image_tokens(frame.model, frame.day, image)
+        tally.forms.update(("with images", image_form(frame.model, frame.day, image)))
         if tokens is None:
             tally.cannot_see(image)
         else:

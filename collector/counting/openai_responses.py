@@ -31,7 +31,7 @@ def fill_with(
     tally.put("framing", constants.base)
     # Later models are shown every call in one form, whether the provider holds it or not.
     held = None if model.startswith(_UNTOLD) else prompt.stored
-    messages(labelled, framing(model, constants, prompt, held=held), tally)
+    messages(labelled, framing(request, constants, prompt, held=held), tally)
     choice = None if model.startswith(_UNTOLD) else prompt.tool_choice
     definitions(prompt, labelled, choice, Rules(constants, tools_apart, named_twice=False), tally)
     if constants.hidden:
