@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,27 +13,34 @@ import polars as pl
 from collector import pieces, tokenizers
 from collector.decoding import object_of
 from collector.formats import FORMATS, NotACallError
+from collector.formats.format import Follow
 from collector.identity import digest
 from collector.masking import excerpt
 from collector.rows import Reading, Row, records_frame, row, versions_frame
 from collector.sources import Record
 from ledger.posting import REJECTS, Batch, SourcePosition
-from ledger.types import Reject
+from ledger.types import Reject, Request
 
 # What was made of counts is worth as little as they are.
 tokenizers.on_distrust(pieces.forget)
 
 
 def batch_of(
-    records: Sequence[Record], reading: Reading, place: SourcePosition | None = None, size: int = 0
+    records: Sequence[Record],
+    reading: Reading,
+    place: SourcePosition | None = None,
+    size: int = 0,
+    *,
+    last: bool = True,
 ) -> Batch:
-    """The records read: each gives rows or rejects, or is set aside."""
+    """The records read: each gives rows or rejects, or is set aside; `last` where the source has no more."""
     trusted = tokenizers.doubt()
+    told = None if reading.follow is None else _followed(records, reading.follow, last)
     with _no_collection():
-        taken = _taken(records, reading)
+        taken = _taken(told or _told(records, reading), reading)
         if tokenizers.doubt() != trusted:
             # The fast counter was found wrong on the way: what it counted here is counted again without it.
-            taken = _taken(records, reading)
+            taken = _taken(told or _told(records, reading), reading)
     return Batch(
         records=records_frame(taken.rows),
         rejects=_rejects_frame(taken.rejects, reading),
@@ -69,15 +76,30 @@ class _Taken:
     set_aside: int = 0
 
 
-def _taken(records: Sequence[Record], reading: Reading) -> _Taken:
+# A call as its format gives it, and the digest it is known by.
+_Call = tuple[Mapping[str, object], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What one record tells: calls, or why it tells none."""
+
+    record: Record
+    calls: Iterable[_Call] = ()
+    problem: str | None = None
+
+
+def _taken(told: Iterable[_Told], reading: Reading) -> _Taken:
     taken = _Taken()
-    for record in records:
+    for each in told:
         before = len(taken.rows) + len(taken.rejects)
         try:
-            for call, known_by in _calls(record, reading.source):
-                _take(call, known_by, record, reading, taken)
+            if each.problem is not None:
+                raise ValueError(each.problem)
+            for call, known_by in each.calls:
+                _take(call, known_by, each.record, reading, taken)
         except ValueError as error:
-            taken.rejects.append(_reject(record, str(error), reading.source_file))
+            taken.rejects.append(_reject(each.record, str(error), reading.source_file))
         taken.set_aside += len(taken.rows) + len(taken.rejects) == before
     return taken
 
@@ -87,21 +109,47 @@ def _take(
 ) -> None:
     """Of many calls in one record each stands alone: a bad one costs no other."""
     try:
-        taken.rows.append(row(FORMATS[reading.source].read(call), known_by, record.line, reading))
+        found = FORMATS[reading.source].read(call)
+        if isinstance(found, Request):
+            taken.rows.append(row(found, known_by, record.line, reading))
     except NotACallError:
         return
     except ValueError as error:
         taken.rejects.append(_reject(record, str(error), reading.source_file, known_by))
 
 
-def _calls(record: Record, source: str) -> Iterator[tuple[Mapping[str, object], bytes]]:
+def _told(records: Sequence[Record], reading: Reading) -> Iterator[_Told]:
+    """Each record by itself."""
+    return (_Told(record, _calls(record, reading.source)) for record in records)
+
+
+def _calls(record: Record, source: str) -> Iterator[_Call]:
     """The calls of a record, each with the digest it is known by: the record's own, or of its place in it."""
     found, items = object_of(record), FORMATS[source].items
     if items is None:
         yield found, digest(record.data)
-        return
-    for number, item in enumerate(items(found)):
+    else:
+        yield from _numbered(items(found), record)
+
+
+def _numbered(items: Iterable[Mapping[str, object]], record: Record) -> Iterator[_Call]:
+    for number, item in enumerate(items):
         yield item, digest(b"%d:%b" % (number, record.data))
+
+
+def _followed(records: Sequence[Record], follow: Follow, last: bool) -> list[_Told]:
+    """Each record after those before it; read once only, as the reader remembers."""
+    told = [_after(record, follow) for record in records]
+    if last and records:
+        told.append(_Told(records[-1], list(_numbered(follow(None), records[-1]))))
+    return told
+
+
+def _after(record: Record, follow: Follow) -> _Told:
+    try:
+        return _Told(record, list(_numbered(follow(object_of(record)), record)))
+    except ValueError as error:
+        return _Told(record, problem=str(error))
 
 
 def _reject(record: Record, reason: str, source_file: str, known_by: bytes | None = None) -> Reject:

@@ -45,7 +45,12 @@ def where_to_start(
         return _FRESH
     if size == known.position or (size == known.size and not sources.is_compressed(path)):
         return None
-    return _FRESH if sources.is_compressed(path) else known
+    return _FRESH if is_read_whole(path, known.format) else known
+
+
+def is_read_whole(path: str, form: str) -> bool:
+    """Whether a file is read from the top each time: nothing in it can be told from the middle on."""
+    return sources.is_compressed(path) or (form in FORMATS and FORMATS[form].follow is not None)
 
 
 def read_contents(path: str, file: IO[bytes], start: SourcePosition, wanted: str, size: int) -> Contents:

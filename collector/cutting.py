@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from collector import sources
-from collector.contents import read_contents, where_to_start
+from collector.contents import is_read_whole, read_contents, where_to_start
 from collector.sources import STDIN, SourceError
 from collector.work import Part, Source, Stretch, Unit
 from ledger.posting import SourcePosition
@@ -105,7 +105,7 @@ class Cutting:
         if size - start.position <= STRETCH_BYTES or sources.is_compressed(path):
             return None
         contents = read_contents(path, handle, start, self.wanted, size)
-        return None if contents.spread else contents.form
+        return None if contents.spread or is_read_whole(path, contents.form) else contents.form
 
 
 def _fit(waiting: Sequence[tuple[Numbered, int]], size: int, path: str) -> bool:

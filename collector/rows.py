@@ -13,6 +13,7 @@ from collector.apis.token_buckets import ABSURD_TOKENS
 from collector.attribution import Dimensions, Rules, attribute
 from collector.counting import count
 from collector.counting.learned import Calibrations, calibrated
+from collector.formats.format import Follow
 from collector.identity import request_id
 from collector.prompt_hashes import prompt_hash, prompt_version
 from collector.segments import SegmentRules
@@ -31,7 +32,7 @@ _MOST = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What every record of one source is read with."""
+    """What every record of one source is read with; `follow` where its format needs what went before."""
 
     source: str
     source_file: str
@@ -41,6 +42,7 @@ class Reading:
     rules: Rules
     segment_rules: SegmentRules
     calibrations: Calibrations = field(default_factory=dict)
+    follow: Follow | None = None
 
 
 @dataclass(frozen=True, slots=True)

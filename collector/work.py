@@ -11,9 +11,10 @@ from typing import IO
 from collector import sources, tokenizers
 from collector.attribution import DEFAULT_RULES, Rules
 from collector.batches import batch_of
-from collector.contents import AUTO, read_contents, where_to_start
+from collector.contents import AUTO, is_read_whole, read_contents, where_to_start
 from collector.counting.learned import by_key
 from collector.decoding import is_cut
+from collector.formats import follow
 from collector.rows import Reading
 from collector.segments import DEFAULT as DEFAULT_SEGMENTS
 from collector.segments import SegmentRules
@@ -144,6 +145,7 @@ def reading_of(path: str, form: str, job: Job, written_at: datetime | None) -> R
         job.intake.rules,
         job.intake.segment_rules,
         by_key(job.intake.calibrations),
+        follow(form),
     )
 
 
@@ -167,7 +169,7 @@ def _read_source(source: Source, job: Job) -> Iterator[Part]:
             return
         size = 0 if path == STDIN else sources.size_of(handle)
         contents = read_contents(path, handle, start, wanted, size)
-        file = _File(handle, path, size, whole=sources.is_compressed(path) or contents.spread)
+        file = _File(handle, path, size, whole=contents.spread or is_read_whole(path, contents.form))
         reading = reading_of(path, contents.form, job, sources.written_at(path, handle))
         before = replace(start, path=reading.source_file, format=contents.form)
         yield from _parts(file, contents.records, reading, before)
@@ -217,7 +219,7 @@ def _parts(file: _File, records: Iterator[Record], reading: Reading, start: Sour
         size = sum(record.length for record in taken)
         if file.path != STDIN:
             place = _whole_place(file, reading, last) if file.whole else _place(file, taken, place or start)
-        batch = batch_of(chunk, reading, _kept_place(file, place), size)
+        batch = batch_of(chunk, reading, _kept_place(file, place), size, last=last)
         refused = _refused(chunk, batch) if file.path == STDIN else ()
         yield Part(batch, reading.source, size, last=last, refused=refused)
 

@@ -207,6 +207,9 @@ class Request:
     paths ("metadata.team", "user_api_key_team_alias", "tags.env"): attribution rules read only this.
     `end_user` is the raw id; it is keyed-hashed before it is stored. `ts` is the start of the call, UTC.
     `usage` is None where the record carries none. `cache_hit` marks a gateway's own cached answer.
+    `span` is what other records of the same log name this call by ("trace:span", a run id), `parent_span`
+    what they name the step above it by. A record that is `part` of a call (its start, its prompt) is not
+    booked by itself: it completes the call of the same `span` whenever that comes.
     """
 
     api: Api
@@ -235,6 +238,46 @@ class Request:
     answer: Answer | None = None
     max_output_tokens: int | None = None
     temperature: float | None = None
+    span: str | None = None
+    parent_span: str | None = None
+    part: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A step of a program above its LLM calls (an agent, a workflow, a chain): who it worked for, no cost.
+
+    `span` and `parent` are named as in Request; calls beneath take from it what they do not say themselves,
+    whichever comes first. `attributes`, `tags` and `end_user` are those of Request.
+    """
+
+    span: str
+    parent: str | None = None
+    ts: datetime | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    end_user: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """One line of a provider's bill or usage report: a meter over a period. Never a call.
+
+    `meter` is input, cache_read, cache_write, cache_write_1h, output, reasoning, requests, cost or the
+    provider's own word; `quantity` is in `unit` (tokens, requests, ...), `cost_usd` in dollars, each None
+    where the report does not say. `keys` are what else the line is broken down by (project, api key, tier):
+    with provider, period, model and meter they name the line, so that a later report replaces it.
+    """
+
+    provider: str
+    period_start: datetime
+    period_end: datetime
+    meter: str
+    model: str | None = None
+    quantity: Decimal | None = None
+    unit: str | None = None
+    cost_usd: Decimal | None = None
+    keys: Mapping[str, str] = field(default_factory=dict)
 
 
 # The order is the order in which a prompt is laid out for caching: a cached prefix covers tools and

@@ -6,16 +6,16 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from collector.formats import helicone, litellm, openai, openinference, otlp, pair, portkey, tollbook, vertex
-from collector.formats.format import Format, NotACallError
-from ledger.types import Request
+from collector.formats.format import Facts, Follow, Format, NotACallError
+from ledger.types import Bill, Request, Span
 
-Read = Callable[[Mapping[str, object]], Request]
+Read = Callable[[Mapping[str, object]], Request | Span | Bill]
 
 
 def _guarded(read: Read, keys: Sequence[str]) -> Read:
     """Refuse a stranger's record, and turn nesting past Python's stack into a ValueError as well."""
 
-    def guarded(record: Mapping[str, object]) -> Request:
+    def guarded(record: Mapping[str, object]) -> Request | Span | Bill:
         missing = [key for key in keys if key not in record]
         if missing:
             raise ValueError(f"the record has no {', '.join(missing)}: it is of another format")
@@ -87,6 +87,12 @@ FORMATS: dict[str, Format] = {
 }
 
 
+def follow(form: str) -> Follow | None:
+    """Begin to read a file of a format whose records need what went before them; None for others."""
+    begin = FORMATS[form].follow if form else None
+    return None if begin is None else begin()
+
+
 def sniff(records: Sequence[Mapping[str, object]]) -> str | None:
     """Name the format that most records match; a record goes to the first that knows it."""
     votes = Counter(name for record in records if (name := _first_match(record)) is not None)
@@ -97,4 +103,4 @@ def _first_match(record: Mapping[str, object]) -> str | None:
     return next((name for name, form in FORMATS.items() if form.matches(record)), None)
 
 
-__all__ = ["FORMATS", "Format", "NotACallError", "sniff"]
+__all__ = ["FORMATS", "Facts", "Format", "NotACallError", "follow", "sniff"]
