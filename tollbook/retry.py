@@ -41,7 +41,20 @@ class _Place:
     length: int
 
 
+@dataclass(frozen=True, slots=True)
+class FileRetried:
+    """What became of the rejects of one file."""
+
+    file: str
+    retried: Retried
+
+
 def retry(visit: Visit, intake: Intake, now: datetime) -> Retried:
+    """Book every reject that can be read now; what became of all of them together."""
+    return total(retry_files(visit, intake, now))
+
+
+def retry_files(visit: Visit, intake: Intake, now: datetime) -> list[FileRetried]:
     """Book every reject that can be read now; the others stay, with their reason as it is now.
 
     They are read as the format that the intake names, or else as before. A file's unfinished or damaged
@@ -57,7 +70,7 @@ def retry_due(visit: Visit, intake: Intake, now: datetime) -> Retried:
     with visit() as ledger:
         latest = (now + GRACE).astimezone(UTC).replace(tzinfo=None)
         found = ledger.rows(f"{_PLACES} WHERE {_WHEN} <= ? ORDER BY source_file, source_offset", [latest])
-    return _retry(found, visit, intake, now)
+    return total(_retry(found, visit, intake, now))
 
 
 _PLACES = "SELECT record_digest, reason, source, source_file, source_line, source_offset, length FROM rejects"
@@ -65,16 +78,21 @@ _BEFORE_TIME, _AFTER_TIME = AHEAD.split("{:%Y-%m-%d %H:%M}")
 _WHEN = f"try_strptime(regexp_extract(reason, '^{_BEFORE_TIME}(.+){_AFTER_TIME}$', 1), '%Y-%m-%d %H:%M')"
 
 
-def _retry(found: Sequence[tuple[object, ...]], visit: Visit, intake: Intake, now: datetime) -> Retried:
-    total = Retried()
-    for file, places in groupby((_Place(*row) for row in found), key=lambda place: place.file):  # type: ignore[arg-type]
-        total = _sum(total, _retry_file(file, list(places), visit, intake, now))
-    return total
+def _retry(
+    found: Sequence[tuple[object, ...]], visit: Visit, intake: Intake, now: datetime
+) -> list[FileRetried]:
+    by_file = groupby((_Place(*row) for row in found), key=lambda place: place.file)  # type: ignore[arg-type]
+    return [
+        FileRetried(file, _retry_file(file, list(places), visit, intake, now)) for file, places in by_file
+    ]
 
 
-def _sum(one: Retried, other: Retried) -> Retried:
+def total(files: Sequence[FileRetried]) -> Retried:
+    """What became of the rejects of all files."""
     return Retried(
-        one.booked + other.booked, one.still_rejected + other.still_rejected, one.gone + other.gone
+        sum(each.retried.booked for each in files),
+        sum(each.retried.still_rejected for each in files),
+        sum(each.retried.gone for each in files),
     )
 
 

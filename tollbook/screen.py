@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from collector.part_loading import Loaded
     from collector.parts import Made
     from collector.rollup_loading import SummedUp
+    from ledger.reject_kinds import RejectKind
     from tollbook.doctor import Point
     from tollbook.jobs import Check
+    from tollbook.retry import FileRetried, Retried
 
 _SIGNS = {"ok": "ok  ", "note": "note", "fail": "FAIL"}
 
@@ -193,6 +195,47 @@ def rejects(frame: pl.DataFrame) -> str:
         for row in frame.iter_rows(named=True)
     ]
     return table(("where", "why", "shape (values masked)"), rows)
+
+
+def reject_kinds(found: Sequence[tuple[RejectKind, str]]) -> str:
+    """Kinds of reject, each with its number, times, an example and what mends it."""
+    if not found:
+        return "No rejected records."
+    together = sum(kind.count for kind, _ in found)
+    heading = f"{_count(together, 'rejected record')} of {_count(len(found), 'kind')}"
+    return "\n\n".join(
+        [heading, *(_reject_kind(kind, fix) for kind, fix in found), "`tollbook rejects --list` lists them"]
+    )
+
+
+def _reject_kind(kind: RejectKind, fix: str) -> str:
+    times = f"{kind.first:%Y-%m-%d %H:%M}"
+    if kind.last != kind.first:
+        times += f" to {kind.last:%Y-%m-%d %H:%M}"
+    files = "" if kind.files == 1 else f" in {kind.files:,} files"
+    shape = f"  {names.cut(kind.excerpt, 60)}" if kind.excerpt else ""
+    return "\n".join(
+        [
+            f"{kind.count:,} × {names.clean(kind.reason)}",
+            f"  {', '.join(kind.formats) or 'no format'}{files}, refused {times} UTC",
+            _indented(f"fix: {fix}"),
+            f"  e.g. {names.clean(f'{kind.file}:{kind.line}')}{shape}",
+        ]
+    )
+
+
+def retried(files: Sequence[FileRetried], done: Retried) -> str:
+    """What became of rejects that were read again, in all and by file."""
+    lines = [
+        f"  {names.clean(each.file)}: {each.retried.booked:,} booked, "
+        f"{each.retried.still_rejected:,} still rejected, {each.retried.gone:,} gone"
+        for each in files
+    ]
+    heading = (
+        f"{done.booked:,} booked, {done.still_rejected:,} still rejected, "
+        f"{done.gone:,} no longer in their file"
+    )
+    return "\n".join([heading, *lines])
 
 
 def answer(frame: pl.DataFrame) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -132,9 +133,28 @@ def ingested_fields(summary: Summary) -> dict[str, object]:
 @at_group_desk
 def rejects(
     desk: Desk,
-    most: Annotated[int, typer.Option("--last", min=1, help="How many to list, newest first.")] = 50,
+    singly: Annotated[bool, typer.Option("--list", help="List the single records, newest first.")] = False,
+    most: Annotated[int, typer.Option("--last", min=1, help="With --list: how many.")] = 50,
 ) -> None:
-    """List records that could not be booked: where, why, what shape."""
+    """Say what could not be booked, by kind of reason, with an example and what mends it."""
+    if singly:
+        _list_rejects(desk, most)
+        return
+    from ledger.reject_kinds import kinds
+    from tollbook import screen
+    from tollbook.reject_fixes import fix
+
+    with desk.look() as found:
+        grouped = kinds(found)
+    fixes = [fix(kind.reason) for kind in grouped]
+    desk.say(
+        screen.reject_kinds(list(zip(grouped, fixes, strict=True))),
+        kinds=[{**asdict(kind), "fix": said} for kind, said in zip(grouped, fixes, strict=True)],
+        total=sum(kind.count for kind in grouped),
+    )
+
+
+def _list_rejects(desk: Desk, most: int) -> None:
     from tollbook import screen
 
     with desk.look() as found:
@@ -156,16 +176,17 @@ def rejects_retry(
     ] = "auto",
 ) -> None:
     """Read rejected records again where they stand in their files."""
-    from tollbook import parts
-    from tollbook.retry import retry
+    from tollbook import parts, screen
+    from tollbook.retry import retry_files, total
 
     _check_format(form)
     desk.need_ledger()
-    done = retry(desk.visit, parts.intake(desk.config, form), desk.now)
+    files = retry_files(desk.visit, parts.intake(desk.config, form), desk.now)
+    done = total(files)
     desk.say(
-        f"{done.booked:,} booked, {done.still_rejected:,} still rejected, "
-        f"{done.gone:,} no longer in their file",
+        screen.retried(files, done),
         booked=done.booked,
         still_rejected=done.still_rejected,
         gone=done.gone,
+        files=[{"file": each.file, **asdict(each.retried)} for each in files],
     )
