@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ledger import derived
 
-LATEST = 2
+LATEST = 3
 # What a rollup view told was made anew at each question; from here on the derived tables are kept.
 _DERIVED_SINCE = 2
 

@@ -48,6 +48,8 @@ _SOURCES = pl.Schema(
         "position": pl.Int64(),
         "lines": pl.Int64(),
         "digest": pl.Binary(),
+        "head": pl.Binary(),
+        "etag": pl.String(),
         "read_at": pl.Datetime("us"),
     }
 )
@@ -71,7 +73,10 @@ _PASSING = pl.col("reason").is_in([UNFINISHED, DAMAGED])
 
 @dataclass(frozen=True, slots=True)
 class SourcePosition:
-    """How far a file has been read: `lines` records in `position` bytes whose digest is `digest`."""
+    """How far a file has been read: `lines` records in `position` bytes whose digest is `digest`.
+
+    `head` is a digest of the first of these bytes, `etag` what an object store calls the content.
+    """
 
     path: str
     format: str
@@ -79,6 +84,8 @@ class SourcePosition:
     position: int
     lines: int
     digest: bytes
+    head: bytes | None = None
+    etag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,5 +342,7 @@ def _run(source_file: str, form: str, size: int, outcome: Outcome, at: datetime)
 
 def positions(ledger: Ledger) -> dict[str, SourcePosition]:
     """How far each file has been read, by its path."""
-    rows = ledger.frame("SELECT path, format, size, position, lines, digest FROM sources").iter_rows()
+    rows = ledger.frame(
+        "SELECT path, format, size, position, lines, digest, head, etag FROM sources"
+    ).iter_rows()
     return {path: SourcePosition(path, *rest) for path, *rest in rows}

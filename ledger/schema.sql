@@ -1,4 +1,4 @@
--- The ledger, version 2. A change here needs a file in migrations/ that brings older ledgers to it.
+-- The ledger, version 3. A change here needs a file in migrations/ that brings older ledgers to it.
 -- Times are UTC TIMESTAMPs. Money is DECIMAL(18,12) a request; sums of it are DECIMAL(38,12).
 -- A NULL dimension is Unattributed, a NULL cost is unpriced, a NULL token count is unknown.
 
@@ -126,7 +126,8 @@ CREATE TABLE rejects (
     rejected_at TIMESTAMP NOT NULL
 );
 
--- How far each source file has been read. `digest` is of the bytes before `position`.
+-- How far each source file has been read. `digest` is of the bytes before `position`, `head` of the first of
+-- them, by which a file is found again under another name; `etag` is an object store's, else NULL.
 CREATE TABLE sources (
     path VARCHAR NOT NULL,
     format VARCHAR NOT NULL,
@@ -134,7 +135,33 @@ CREATE TABLE sources (
     position BIGINT NOT NULL,
     lines BIGINT NOT NULL,
     digest BLOB NOT NULL,
-    read_at TIMESTAMP NOT NULL
+    read_at TIMESTAMP NOT NULL,
+    head BLOB,
+    etag VARCHAR
+);
+
+-- Records of a version, or with fields, that their format's reader does not know: booked all the same.
+CREATE TABLE newer_records (
+    format VARCHAR NOT NULL,
+    version VARCHAR,                    -- NULL where the version is known and the fields are new
+    fields VARCHAR[] NOT NULL,
+    records BIGINT NOT NULL,
+    first_seen TIMESTAMP NOT NULL,
+    last_seen TIMESTAMP NOT NULL
+);
+
+-- Redacted texts of calls, kept only where the configuration asks for it.
+CREATE TABLE samples (
+    request_id UUID NOT NULL,
+    ts TIMESTAMP NOT NULL,
+    kept_at TIMESTAMP NOT NULL,
+    tenant VARCHAR,
+    workflow VARCHAR,
+    end_user VARCHAR,                   -- keyed hash, as in requests
+    model VARCHAR,
+    prompt VARCHAR NOT NULL,
+    answer VARCHAR NOT NULL,
+    redacted BIGINT NOT NULL            -- how many places were blackened
 );
 
 CREATE TABLE ingest_runs (
