@@ -1,4 +1,4 @@
-"""Decide what a file holds: where to read on, in which format, one record a line or one piece of JSON."""
+"""Decide what a file holds: where to read on, in which format, one record a line or of another kind."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from collector import sources
+from collector import containers, sources
+from collector.containers import Opened
 from collector.decoding import object_of
 from collector.formats import FORMATS, sniff
 from collector.sources import STDIN, Record, SourceError
@@ -21,7 +22,7 @@ _SNIFFED_BYTES = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The format and records of a file; `spread` where they are items of one piece of JSON."""
+    """The format and records of a file; `spread` where its records have no place to read on from."""
 
     form: str
     records: Iterator[Record]
@@ -43,21 +44,39 @@ def where_to_start(
     size = sources.size_of(file)
     if size < known.position or sources.fingerprint(file, known.position) != known.digest:
         return _FRESH
-    if size == known.position or (size == known.size and not sources.is_compressed(path)):
+    if size == known.position or (size == known.size and _says_all(path)):
         return None
     return _FRESH if is_read_whole(path, known.format) else known
 
 
+def _says_all(path: str) -> bool:
+    """Whether a file of the same size has nothing new: a row of a table may be whole by now."""
+    return not sources.is_compressed(path) and containers.of(path) is None
+
+
 def is_read_whole(path: str, form: str) -> bool:
     """Whether a file is read from the top each time: nothing in it can be told from the middle on."""
-    return sources.is_compressed(path) or (form in FORMATS and FORMATS[form].follow is not None)
+    kind = containers.of(path)
+    if sources.is_compressed(path) or (kind is not None and not kind.grows):
+        return True
+    return form in FORMATS and FORMATS[form].follow is not None
 
 
-def read_contents(path: str, file: IO[bytes], start: SourcePosition, wanted: str, size: int) -> Contents:
+def is_lines(path: str, file: IO[bytes]) -> bool:
+    """Whether a file is made of lines, which can be read from any line on."""
+    return containers.of(path, file) is None
+
+
+def read_contents(
+    path: str, file: IO[bytes], start: SourcePosition, wanted: str, size: int, *, settled: bool = True
+) -> Contents:
     """Look at the first records. Raises SourceError where their format cannot be told.
 
     `size` is where a plain file ends: what is written to it meanwhile is left for the next time.
     """
+    kind = None if path == STDIN else containers.of(path, file)
+    if kind is not None:
+        return _contained(kind, Opened(path, file, start, size, settled), wanted)
     whole = path == STDIN or sources.is_compressed(path)
     stream = sources.plain_text(path, file, start.position)
     end = None if whole else size
@@ -68,6 +87,13 @@ def read_contents(path: str, file: IO[bytes], start: SourcePosition, wanted: str
         return Contents(_format(path, head, objects, wanted, start), itertools.chain(head, lines), False)
     _, objects = _head(iter(spread))
     return Contents(_format(path, spread, objects, wanted, start), iter(spread), True)
+
+
+def _contained(kind: containers.Container, opened: Opened, wanted: str) -> Contents:
+    records = kind.records(opened)
+    head, objects = _head(records)
+    form = _format(opened.path, head, objects, wanted, opened.start)
+    return Contents(form, itertools.chain(head, records), spread=not kind.grows)
 
 
 def _head(records: Iterator[Record]) -> tuple[list[Record], list[Mapping[str, object]]]:

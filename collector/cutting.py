@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from collector import sources
-from collector.contents import is_read_whole, read_contents, where_to_start
+from collector.contents import is_lines, is_read_whole, read_contents, where_to_start
 from collector.sources import STDIN, SourceError
 from collector.work import Part, Source, Stretch, Unit
 from ledger.posting import SourcePosition
@@ -102,7 +102,8 @@ class Cutting:
 
     def _form_of_lines(self, path: str, handle: IO[bytes], start: SourcePosition, size: int) -> str | None:
         """The format of a file of lines that is worth cutting; None where it is read as one."""
-        if size - start.position <= STRETCH_BYTES or sources.is_compressed(path):
+        small = size - start.position <= STRETCH_BYTES
+        if small or sources.is_compressed(path) or not is_lines(path, handle):
             return None
         contents = read_contents(path, handle, start, self.wanted, size)
         return None if contents.spread or is_read_whole(path, contents.form) else contents.form

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO
 
@@ -28,6 +28,7 @@ from ledger.types import Calibration
 _NO_COUNTS: Counts = {}
 PART_RECORDS = 20_000
 PART_BYTES = 8 * 1024 * 1024
+_SETTLED = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +169,17 @@ def _read_source(source: Source, job: Job) -> Iterator[Part]:
             yield Part(last=True, unchanged=True)
             return
         size = 0 if path == STDIN else sources.size_of(handle)
-        contents = read_contents(path, handle, start, wanted, size)
+        settled = _is_settled(sources.written_at(path, handle), job.now)
+        contents = read_contents(path, handle, start, wanted, size, settled=settled)
         file = _File(handle, path, size, whole=contents.spread or is_read_whole(path, contents.form))
         reading = reading_of(path, contents.form, job, sources.written_at(path, handle))
         before = replace(start, path=reading.source_file, format=contents.form)
         yield from _parts(file, contents.records, reading, before)
+
+
+def _is_settled(written_at: datetime | None, now: datetime) -> bool:
+    """Whether a file has not been written to for a minute: its last row is whole without a line's end."""
+    return written_at is None or abs(now - written_at) > _SETTLED
 
 
 def _read_stretch(stretch: Stretch, job: Job, handle: IO[bytes] | None) -> Iterator[Part]:
