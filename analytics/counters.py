@@ -18,6 +18,7 @@ from ledger.frames import USD
 
 BURN_HOURS = (1, 6, 24, 72)
 _HOUR_S = 3600
+_QUARTER = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,12 @@ def quarter(moment: datetime) -> datetime:
     return moment - timedelta(
         minutes=moment.minute % 15, seconds=moment.second, microseconds=moment.microsecond
     )
+
+
+def burn_starts(now: datetime) -> list[datetime]:
+    """The first whole quarters of the last hours that `tallies` adds up at `now`."""
+    starts = (now - timedelta(hours=hours) for hours in BURN_HOURS)
+    return [start if start == quarter(start) else quarter(start) + _QUARTER for start in starts]
 
 
 def amounts(rollup: pl.DataFrame, dimension: str | None, unit: str) -> pl.DataFrame:

@@ -11,7 +11,7 @@ import polars as pl
 
 from ledger import count_days, derived, trust
 from ledger.figures import DataHealth
-from ledger.frames import BUCKETS, PROMPT_USE, ROLLUP, SIZE_BINS, checked
+from ledger.frames import BUCKETS, DIMENSIONS, PROMPT_USE, ROLLUP, ROLLUP_KEYS, SIZE_BINS, checked
 from ledger.store import Ledger
 
 _BUCKETS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens")
@@ -23,33 +23,44 @@ def rollup(
     start: datetime,
     end: datetime,
     cuts: Sequence[datetime] = (),
-    whole_from: datetime | None = None,
+    whole: Sequence[tuple[datetime, datetime]] | None = None,
     *,
     timed: bool = False,
 ) -> pl.DataFrame:
     """ROLLUP rows of [start, end), aware UTC; with `timed`, only of calls whose time is their own.
 
     With `cuts` the rows between two of them, and those from the last on, stand added up at the cut they begin
-    with: far fewer where nothing finer is asked. Before `whole_from` only requests, tokens, cost and what is
-    unpriced are told; the other sums are NULL there.
+    with: far fewer where nothing finer is asked. Outside the spans `whole` only DIMENSIONS and status,
+    requests, tokens, cost and what is unpriced are told: other keys and sums are NULL there. The rows
+    are in no order.
     """
-    split = _naive(start) if whole_from is None else max(_naive(start), _naive(whole_from))
+    inside, edges = _inside(((start, end),) if whole is None else whole)
     own = "AND NOT ts_estimated" if timed else ""
-    parts = " UNION ALL BY NAME ".join(
-        f"SELECT place AS bucket, {_KEYS}, {_summed(columns)} FROM rollup JOIN places USING (bucket) "
-        f"WHERE bucket >= ? AND bucket < ? {own} GROUP BY place, {_KEYS}"
-        for columns in (tuple(_SUMS), _TOLD_OF_OLD)
-    )
+    params = [_naive(start), _naive(end), *edges]
     with ledger.scanning("places", _places(start, end, cuts)):
-        frame = ledger.frame(
-            f"SELECT * FROM ({parts}) ORDER BY bucket, {_KEYS}", [split, _naive(end), _naive(start), split]
-        )
-    return checked(frame, ROLLUP, "rollup")
+        parts = [
+            ledger.frame(
+                f"SELECT place AS bucket, {keys}, {_summed(columns)} FROM rollup JOIN places USING (bucket) "
+                f"WHERE bucket >= ? AND bucket < ? AND {where} {own} GROUP BY place, {keys}",
+                params,
+            )
+            for keys, columns, where in (
+                (", ".join(ROLLUP_KEYS), tuple(_SUMS), inside),
+                (", ".join(_TOLD_KEYS), _TOLD, f"NOT {inside}"),
+            )
+        ]
+    return checked(pl.concat(parts, how="diagonal"), ROLLUP, "rollup")
 
 
-_KEYS = ", ".join(name for name, dtype in ROLLUP.items() if dtype == pl.String)
 _SUMS = {name: dtype for name, dtype in ROLLUP.items() if dtype != pl.String and name != "bucket"}
-_TOLD_OF_OLD = ("requests", *BUCKETS, "cost_usd", "unpriced_requests", "unpriced_tokens")
+_TOLD = ("requests", *BUCKETS, "cost_usd", "unpriced_requests", "unpriced_tokens")
+_TOLD_KEYS = (*DIMENSIONS, "status")
+
+
+def _inside(spans: Sequence[tuple[datetime, datetime]]) -> tuple[str, list[datetime]]:
+    """The condition that a bucket lies in one of the spans, and its parameters."""
+    one_each = " OR ".join("bucket >= ? AND bucket < ?" for _ in spans) or "false"
+    return f"({one_each})", [_naive(edge) for span in spans for edge in span]
 
 
 def _summed(columns: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ from alerts.incidents import ChangeKind, advance
 from alerts.outbox import DeliveryReport, deliver
 from analytics import attribution, budget, explain, period, prompts, variance
 from analytics.books import Books
-from analytics.counters import quarter
+from analytics.counters import burn_starts, quarter
 from analytics.detectors import DETECTORS
 from analytics.period import Period
 from analytics.plan import day_plan
@@ -51,8 +51,6 @@ _HISTORY = timedelta(days=36)
 # What is asked for now takes a moment to answer; earlier than that is a replay.
 _REPLAY_FROM = timedelta(minutes=1)
 _DAY = timedelta(days=1)
-# A finding's reasons compare its hours, a day at most, with the same a week before.
-_COMPARED = timedelta(days=9)
 _LOCAL = frozenset({"stdout", "file"})
 
 
@@ -255,13 +253,16 @@ def worker_name() -> str:
 def _books(ledger: Ledger, config: Configuration, now: datetime) -> Books:
     settings = config.settings
     covered = parts.covered_workflows(settings)
-    cuts = [*_hours(quarter(now), now - _HISTORY), *_midnights(now - _HISTORY, now, config.zone)]
+    cuts = [
+        *_hours(quarter(now), now - _HISTORY),
+        *burn_starts(now),
+        *_midnights(now - _HISTORY, now, config.zone),
+    ]
+    whole = _compared(now, settings.anomaly.windows_h)
     mixed = queries.has_estimated_times(ledger, now - _HISTORY, now)
     return Books(
-        rollup=queries.rollup(ledger, now - _HISTORY, now, cuts, now - _COMPARED),
-        timed=(
-            queries.rollup(ledger, now - _HISTORY, now, cuts, now - _COMPARED, timed=True) if mixed else None
-        ),
+        rollup=queries.rollup(ledger, now - _HISTORY, now, cuts, whole),
+        timed=queries.rollup(ledger, now - _HISTORY, now, cuts, whole, timed=True) if mixed else None,
         sizes=queries.size_bins(ledger, quarter(now) - _DAY, quarter(now), covered, by_time=True),
         prompts=queries.prompt_use(ledger, quarter(now) - 8 * _DAY, quarter(now)),
         now=now,
@@ -278,6 +279,13 @@ def _books(ledger: Ledger, config: Configuration, now: datetime) -> Books:
     )
 
 
+def _compared(now: datetime, windows_h: Sequence[int]) -> list[tuple[datetime, datetime]]:
+    """The hours that a finding can be about, and the same a week before, which its reasons compare with."""
+    end = quarter(now)
+    first = end - timedelta(hours=max(24, *windows_h))
+    return [(first, now), (first - 7 * _DAY, end - 7 * _DAY)]
+
+
 def _hours(end: datetime, first: datetime) -> list[datetime]:
     """The hours up to `end`, counted back from it: what windows of whole hours begin and end at."""
     count = int((end - first) / timedelta(hours=1)) + 2
@@ -289,11 +297,6 @@ def _midnights(first: datetime, after: datetime, zone: ZoneInfo) -> list[datetim
     day = first.astimezone(zone).date()
     count = (after.astimezone(zone).date() - day).days + 2
     return [period.midnight(day + timedelta(days=number), zone) for number in range(count)]
-
-
-def _quarters(first: datetime, after: datetime) -> list[datetime]:
-    count = int((after - first) / timedelta(minutes=15)) + 1
-    return [first + number * timedelta(minutes=15) for number in range(count)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,10 +340,15 @@ def daily_of(ledger: Ledger, config: Configuration, day: date, now: datetime) ->
     before = period.day(day - timedelta(days=1), zone) if until is None else period.days_before(today, 1)
     first = day - timedelta(days=_TREND_DAYS - 1)
     start = min(period.day(first, zone).start, period.month(day, zone).start, whole.end - _HISTORY)
-    # Burn rates and the hours of a day that still runs want quarters of an hour; what is older, days.
-    fine = _quarters(today.start - 4 * _DAY, today.end)
-    cuts = [*_midnights(start, today.end, zone), *fine]
-    rollup = queries.rollup(ledger, start, today.end, cuts, fine[0])
+    whole_spans = [(span.start, span.end) for span in (before, today)]
+    # A forecast asks since which hour young spend is known; of what is older, days are enough.
+    cuts = [
+        *_midnights(start, today.end, zone),
+        *_hours(today.end, today.start - 4 * _DAY),
+        *burn_starts(_still_on(whole, now)),
+        *(edge for span in whole_spans for edge in span),
+    ]
+    rollup = queries.rollup(ledger, start, today.end, cuts, whole_spans)
     two_weeks = queries.prompt_use(ledger, today.start - 15 * _DAY, today.end)
     sizes = queries.size_bins(ledger, today.start, today.end, parts.covered_workflows(settings))
     plan = day_plan(parts.budgets(settings), day, zone)

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from analytics import budget
+from analytics.counters import burn_starts
 from analytics.plan import Budget
 from ledger.figures import Scope, Severity
 
@@ -180,3 +181,12 @@ def test_of_two_budgets_on_one_counter_the_fullest_speaks(rollup_frame) -> None:
 def test_unknown_spend_finds_nothing(rollup_frame) -> None:
     frame = states(rollup_frame([]), acme("0", "0"), last_data=None)
     assert budget.findings(frame, NOW) == []
+
+
+def test_the_last_hours_begin_with_the_first_whole_quarter_in_them():
+    now = datetime(2026, 10, 16, 10, 7, tzinfo=UTC)
+    assert burn_starts(now)[:2] == [
+        datetime(2026, 10, 16, 9, 15, tzinfo=UTC),
+        datetime(2026, 10, 16, 4, 15, tzinfo=UTC),
+    ]
+    assert burn_starts(NOW)[0] == NOW - timedelta(hours=1)
