@@ -73,6 +73,7 @@ DEFAULT_RULES = Rules(
         "workflow.name",
         "traceloop.workflow.name",
         "gen_ai.agent.name",
+        "traceName",
     ),
     environment=(
         "environment",

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from collector.formats import helicone, litellm, openai, openinference, otlp, pair, portkey, tollbook, vertex
+from collector.formats import (
+    helicone,
+    langfuse,
+    litellm,
+    openai,
+    openinference,
+    otlp,
+    pair,
+    portkey,
+    tollbook,
+    vertex,
+)
 from collector.formats.format import Facts, Follow, Format, NotACallError
 from ledger.types import Bill, Request, Span
 
@@ -53,6 +64,14 @@ FORMATS: dict[str, Format] = {
         "OpenInference spans as Phoenix exports them, one a record",
         openinference.matches,
         _guarded(openinference.read, openinference.KEYS),
+    ),
+    "langfuse": Format(
+        "langfuse",
+        "Langfuse's observations: pages of its API (v1, v2) or its blob storage export",
+        langfuse.matches,
+        _guarded(langfuse.read, langfuse.KEYS),
+        langfuse.items,
+        facts=langfuse.FACTS,
     ),
     "helicone": Format(
         "helicone",
