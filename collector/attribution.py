@@ -2,30 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
+from collector.attribution_rules import SOURCE, AnyRule, Rule, as_rule, path_of, source_facts, tried
 from ledger.types import Request
 
 Tiers = tuple[tuple[str, tuple[str, ...]], ...]
+# In a list of rules: all that would stand there without the list.
+REST = "..."
+RULED = ("tenant", "workflow", "environment", "end_user")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRules:
+    """What holds for the files whose whole path `files`, an expression, matches.
+
+    `rules` go in the place of the general ones of a dimension, which REST among them stands for; `defaults`
+    before the general ones.
+    """
+
+    files: str
+    rules: Mapping[str, tuple[AnyRule, ...]] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Ordered dotted paths for each dimension; the first that holds a value wins.
+    """Ordered rules for each dimension; the first that gives a value wins. A text is a dotted path.
 
-    `defaults` names the value of a dimension that no path finds, where the user wants one. `tiers` are
-    ordered pairs of a tier's name and the model patterns (`gpt-4.1*`, lower case) that belong to it.
+    `defaults` names the value of a dimension that no rule finds, where the user wants one. `tiers` are
+    ordered pairs of a tier's name and the model patterns (`gpt-4.1*`, lower case) that belong to it. `tags`
+    are kept beside those of the log. `sources` hold for the files of one source: see `of_source`, which
+    finds out whether all rules are `plain` paths.
     """
 
-    tenant: tuple[str, ...] = ()
-    workflow: tuple[str, ...] = ()
-    environment: tuple[str, ...] = ()
-    end_user: tuple[str, ...] = ()
+    tenant: tuple[AnyRule, ...] = ()
+    workflow: tuple[AnyRule, ...] = ()
+    environment: tuple[AnyRule, ...] = ()
+    end_user: tuple[AnyRule, ...] = ()
     defaults: Mapping[str, str] = field(default_factory=dict)
     tiers: Tiers = ()
+    tags: Mapping[str, tuple[AnyRule, ...]] = field(default_factory=dict)
+    sources: tuple[SourceRules, ...] = ()
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +117,70 @@ DEFAULT_RULES = Rules(
 )
 
 
+def of_source(rules: Rules, source_file: str) -> Rules:
+    """The rules for the records of one file: its source's own, and what its path says put in as constants."""
+    rules, facts = overlaid(rules, source_file), source_facts(source_file)
+    settled = replace(
+        rules,
+        tenant=_settled(rules.tenant, facts),
+        workflow=_settled(rules.workflow, facts),
+        environment=_settled(rules.environment, facts),
+        end_user=_settled(rules.end_user, facts),
+        tags={name: _settled(of_tag, facts) for name, of_tag in rules.tags.items()},
+    )
+    lists = (settled.tenant, settled.workflow, settled.environment, settled.end_user, *settled.tags.values())
+    return replace(settled, plain=all(isinstance(rule, str) for of_one in lists for rule in of_one))
+
+
+def overlaid(rules: Rules, source_file: str) -> Rules:
+    """The rules with those of the first source that the file is of in the place of the general ones."""
+    own = next((each for each in rules.sources if re.fullmatch(each.files, source_file)), None)
+    return replace(rules, sources=()) if own is None else _overlaid(rules, own)
+
+
+def _overlaid(rules: Rules, own: SourceRules) -> Rules:
+    def of(name: str, general: tuple[AnyRule, ...]) -> tuple[AnyRule, ...]:
+        return with_rest(own.rules[name], general) if name in own.rules else general
+
+    return replace(
+        rules,
+        tenant=of("tenant", rules.tenant),
+        workflow=of("workflow", rules.workflow),
+        environment=of("environment", rules.environment),
+        end_user=of("end_user", rules.end_user),
+        defaults={**rules.defaults, **own.defaults},
+        sources=(),
+    )
+
+
+def with_rest(own: tuple[AnyRule, ...], rest: tuple[AnyRule, ...]) -> tuple[AnyRule, ...]:
+    """A list of rules with the rest in the place of the word for it."""
+    return tuple(each for rule in own for each in (rest if rule == REST else (rule,)))
+
+
+def _settled(rules: tuple[AnyRule, ...], facts: Mapping[str, str]) -> tuple[AnyRule, ...]:
+    """The rules with those about the file answered: a value is a constant, and none no rule."""
+    return tuple(_each_settled(rules, facts))
+
+
+def _each_settled(rules: tuple[AnyRule, ...], facts: Mapping[str, str]) -> Iterator[AnyRule]:
+    for rule in rules:
+        if not (path_of(rule) or "").startswith(SOURCE):
+            yield rule
+        elif (answer := tried(as_rule(rule), facts)).value is not None:
+            yield Rule(constant=answer.value)
+
+
 def attribute(rules: Rules, request: Request) -> Dimensions:
     """Find each dimension by its rules; None where no rule finds a value, never a guess."""
     said = _said(request)
+    first = _first_path if rules.plain else _first
     return Dimensions(
-        tenant=_first(rules, "tenant", rules.tenant, said),
-        workflow=_first(rules, "workflow", rules.workflow, said),
-        environment=_first(rules, "environment", rules.environment, said),
-        end_user=_first(rules, "end_user", rules.end_user, said) or request.end_user,
-        model_tier=model_tier(rules.tiers, request.model),
+        tenant=first(rules.tenant, said) or rules.defaults.get("tenant"),
+        workflow=first(rules.workflow, said) or rules.defaults.get("workflow"),
+        environment=first(rules.environment, said) or rules.defaults.get("environment"),
+        end_user=first(rules.end_user, said) or request.end_user,
+        model_tier=model_tier(rules.tiers, request.model) or rules.defaults.get("model_tier"),
     )
 
 
@@ -113,11 +191,40 @@ def _said(request: Request) -> Mapping[str, str]:
     return {**{f"tags.{key}": value for key, value in request.tags.items()}, **request.attributes}
 
 
-def _first(rules: Rules, dimension: str, paths: tuple[str, ...], said: Mapping[str, str]) -> str | None:
-    for path in paths:
-        if path in said and (value := said[path].strip()):
+def _first(rules: tuple[AnyRule, ...], said: Mapping[str, str]) -> str | None:
+    for rule in rules:
+        if not isinstance(rule, str):
+            value = tried(rule, said).value
+        elif rule in said:
+            value = said[rule].strip()
+        else:
+            continue
+        if value:
             return value
-    return rules.defaults.get(dimension)
+    return None
+
+
+def _first_path(paths: Sequence[AnyRule], said: Mapping[str, str]) -> str | None:
+    """The same where every rule is a path: nearly all are of no call, which this passes over the fastest."""
+    for path in paths:
+        if path in said and (value := said[path].strip()):  # type: ignore[index]
+            return value
+    return None
+
+
+def ruled_tags(rules: Rules, request: Request) -> dict[str, str]:
+    """The tags that rules of their own give a call."""
+    if not rules.tags:
+        return {}
+    said = _said(request)
+    found = ((name, _first(of_tag, said)) for name, of_tag in rules.tags.items())
+    return {name: value for name, value in found if value}
+
+
+def people(rules: Rules) -> frozenset[str]:
+    """The tags that name an end user by these rules."""
+    paths = (path_of(rule) or "" for rule in rules.end_user)
+    return frozenset(path.removeprefix("tags.") for path in paths if path.startswith("tags."))
 
 
 @lru_cache(maxsize=4096)

@@ -10,7 +10,7 @@ from operator import attrgetter
 import polars as pl
 
 from collector.apis.token_buckets import ABSURD_TOKENS
-from collector.attribution import Dimensions, Rules, attribute
+from collector.attribution import Dimensions, Rules, attribute, people, ruled_tags
 from collector.counting import count
 from collector.counting.learned import Calibrations, calibrated
 from collector.formats.format import Follow
@@ -175,8 +175,9 @@ def _values(
 
 def _tags(request: Request, rules: Rules) -> list[dict[str, str]]:
     """The tags to keep: one that names the end user goes into the ledger as a keyed hash only."""
-    person = {path.removeprefix("tags.") for path in rules.end_user if path.startswith("tags.")}
-    return [{"key": key, "value": text} for key, text in sorted(request.tags.items()) if key not in person]
+    person = people(rules)
+    kept = {**request.tags, **ruled_tags(rules, request)}
+    return [{"key": key, "value": text} for key, text in sorted(kept.items()) if key not in person]
 
 
 def _naive(ts: datetime) -> datetime:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from collector import sources, tokenizers
-from collector.attribution import DEFAULT_RULES, Rules
+from collector.attribution import DEFAULT_RULES, Rules, of_source
 from collector.batches import batch_of
 from collector.contents import AUTO, is_read_whole, read_contents, where_to_start
 from collector.counting.learned import by_key
@@ -137,13 +137,14 @@ def batches(
 
 def reading_of(path: str, form: str, job: Job, written_at: datetime | None) -> Reading:
     """How the records of a source are read; its own time stands in where they have none."""
+    name = sources.name_of(path)
     return Reading(
         form,
-        sources.name_of(path),
+        name,
         job.now,
         job.intake.assume_time or written_at,
         job.key,
-        job.intake.rules,
+        of_source(job.intake.rules, name),
         job.intake.segment_rules,
         by_key(job.intake.calibrations),
         follow(form),

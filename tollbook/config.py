@@ -7,7 +7,7 @@ import hashlib
 import os
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -24,6 +24,8 @@ from pydantic_settings import (
 )
 from pydantic_settings.exceptions import SettingsError
 
+from collector.attribution_rules import Table
+from tollbook import mapping
 from tollbook.tables import (
     AnomalyTable,
     AttributionTable,
@@ -87,7 +89,8 @@ class Settings(BaseSettings):
 class Configuration:
     """The settings in force, where they came from, and their digest.
 
-    `base` is the folder that relative paths start from; `file` is None where no file was read.
+    `base` is the folder that relative paths start from; `file` is None where no file was read. `mappings`
+    are the tables that attribution rules look values up in.
     """
 
     settings: Settings
@@ -95,6 +98,7 @@ class Configuration:
     base: Path
     text: str
     digest: str
+    mappings: Mapping[mapping.Lookup, Table] = field(default_factory=dict)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -203,8 +207,25 @@ def _resolved(node: Mapping[str, object], schema: Mapping[str, object]) -> Mappi
 
 
 def _configuration(settings: Settings, file: Path | None, base: Path, text: str) -> Configuration:
-    digest = hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:16]
-    return Configuration(settings, file, base, text, digest)
+    tables = _mappings(settings, base, DEFAULT_FILE if file is None else str(file))
+    shaping = [settings.model_dump_json(), *(table.digest for table in tables.values())]
+    digest = hashlib.sha256("\n".join(shaping).encode()).hexdigest()[:16]
+    return Configuration(settings, file, base, text, digest, tables)
+
+
+def _mappings(settings: Settings, base: Path, name: str) -> dict[mapping.Lookup, Table]:
+    """The files that rules look values up in, which are a part of the configuration."""
+    found: dict[mapping.Lookup, Table] = {}
+    wrong: list[str] = []
+    own = (source.attribution for source in settings.source)
+    for lookup in mapping.lookups((settings.attribution, *own)):
+        try:
+            found[lookup] = mapping.read(lookup, base / Path(lookup.file).expanduser())
+        except mapping.MappingError as error:
+            wrong.append(f"  attribution map {lookup.file!r}: {error}")
+    if wrong:
+        raise ConfigError("\n".join([f"{name} has {_number(len(wrong))}:", *wrong]))
+    return found
 
 
 def secret(env: str | None, file: str | None, resolve: Callable[[str], Path] | None = None) -> str | None:

@@ -19,6 +19,7 @@ from ledger.types import SEGMENTS, Calibration, Count, CountMethod, Request, Usa
 from ledger.windows import context_window
 from tollbook import parts
 from tollbook.config import Configuration
+from tollbook.rules import rules
 
 _PICO = -12
 
@@ -140,7 +141,7 @@ def _booked(
         ingested_at=now,
         fallback_ts=None,
         key=b"",
-        rules=parts.rules(config.settings),
+        rules=rules(config),
         segment_rules=parts.segment_rules(config.settings),
         calibrations=corrections,
     )

@@ -12,13 +12,13 @@ from alerts.channels import ChannelSettings
 from alerts.dispatch import Route
 from alerts.evaluation import Policy
 from analytics.plan import EACH, Budget, BudgetUnit, Envelope
-from collector.attribution import DEFAULT_RULES, Rules
 from collector.ingest import Intake
 from collector.segments import DEFAULT as DEFAULT_SEGMENTS
 from collector.segments import SegmentRules
 from ledger.prices import Contract
 from ledger.resources import Resources
 from tollbook.config import Configuration, Settings, secret
+from tollbook.rules import rules
 from tollbook.tables import BudgetTable, EnvelopeTable, PriceTable
 
 STDOUT = "stdout"
@@ -35,7 +35,7 @@ def intake(
     settings = config.settings
     return Intake(
         format=form,
-        rules=rules(settings),
+        rules=rules(config),
         segment_rules=segment_rules(settings),
         contracts=contracts(settings),
         assume_time=assume_time,
@@ -51,19 +51,6 @@ def workers(settings: Settings) -> int:
 def _cores() -> int:
     """The cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-
-
-def rules(settings: Settings) -> Rules:
-    """Attribution: a dimension without rules of its own keeps the documented defaults."""
-    own = settings.attribution
-    return Rules(
-        tenant=DEFAULT_RULES.tenant if own.tenant is None else own.tenant,
-        workflow=DEFAULT_RULES.workflow if own.workflow is None else own.workflow,
-        environment=DEFAULT_RULES.environment if own.environment is None else own.environment,
-        end_user=DEFAULT_RULES.end_user if own.end_user is None else own.end_user,
-        defaults={str(name): value for name, value in own.defaults.items()},
-        tiers=tuple((name, tuple(patterns)) for name, patterns in settings.tiers.items()),
-    )
 
 
 def segment_rules(settings: Settings) -> SegmentRules:

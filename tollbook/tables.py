@@ -111,27 +111,106 @@ class LedgerTable(_Table):
     keep_raw_days: int | None = Field(default=None, ge=1)
 
 
+def _expression(pattern: str | None) -> str | None:
+    from collector.attribution_rules import group_of
+
+    if pattern is not None:
+        try:
+            group_of(pattern)
+        except ValueError as error:
+            raise ValueError(f"not a regular expression that can be searched for: {error}") from None
+    return pattern
+
+
+class RuleTable(_Table):
+    """Where a value may be found, and what is made of it."""
+
+    origin: str | None = Field(default=None, alias="from")
+    match: Annotated[str | None, AfterValidator(_expression)] = None
+    map: str | None = None
+    key: str | None = None
+    value: str | None = None
+    constant: str | None = None
+    lower: bool = False
+    otherwise: str | None = Field(default=None, alias="else")
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> RuleTable:
+        """What is said must lead to a value, in one way."""
+        for wrong, told in (
+            (self.origin is None and self.constant is None, "a rule needs from, or a constant"),
+            (self.origin == "" or self.constant == "", "from and constant cannot be empty"),
+            (
+                self.map is not None and None in (self.key, self.value),
+                "a map needs key and value, two columns",
+            ),
+            (
+                self.map is None and (self.key or self.value),
+                "key and value are columns of a map: name its file",
+            ),
+            (self.map is not None and self.constant is not None, "a rule has a map or a constant, not both"),
+            (self.origin is None and self._looks, "match, map, lower and else are about what from finds"),
+        ):
+            if wrong:
+                raise ValueError(told)
+        return self
+
+    @property
+    def _looks(self) -> bool:
+        return bool(self.match or self.map or self.lower or self.otherwise)
+
+
+def _path_rule(given: object) -> object:
+    if not isinstance(given, str | Mapping | RuleTable):
+        raise ValueError("expected a dotted path, or a table such as {from = 'metadata.team'}")
+    return {"from": given} if isinstance(given, str) else given
+
+
+def _fixed(given: object) -> object:
+    return [{"constant": given}] if isinstance(given, str) else given
+
+
+# A text in a list of rules is a path; this one stands for the rules that would be there without the list.
+_USUAL = (RuleTable.model_validate({"from": "..."}),)
+OneRule = Annotated[RuleTable, BeforeValidator(_path_rule)]
+RuleList = tuple[OneRule, ...]
+# Of one source: a list in the place of the general one, or a text for everything that is read there.
+SourceRule = Annotated[tuple[OneRule, ...], BeforeValidator(_fixed)]
+
+
+class AttributionTable(_Table):
+    """Ordered rules; the first that gives a value wins."""
+
+    tenant: RuleList = _USUAL
+    workflow: RuleList = _USUAL
+    environment: RuleList = _USUAL
+    end_user: RuleList = _USUAL
+    tags: Mapping[str, RuleList] = Field(default_factory=dict)
+    defaults: Mapping[Dimension, str] = Field(default_factory=dict)
+
+
+class SourceAttributionTable(_Table):
+    """The same for one source; a text is a value for all that is read there."""
+
+    tenant: SourceRule = _USUAL
+    workflow: SourceRule = _USUAL
+    environment: SourceRule = _USUAL
+    end_user: SourceRule = _USUAL
+    defaults: Mapping[Dimension, str] = Field(default_factory=dict)
+
+
 class SourceTable(_Table):
     """Logs to read: a file, a glob or a folder."""
 
     path: str
     format: FormatName = "auto"
+    attribution: SourceAttributionTable = SourceAttributionTable()
 
 
 class IngestTable(_Table):
     """How logs are read."""
 
     workers: Annotated[int, Field(ge=1)] | None = None
-
-
-class AttributionTable(_Table):
-    """Ordered dotted paths; the first that holds a value wins."""
-
-    tenant: tuple[str, ...] | None = None
-    workflow: tuple[str, ...] | None = None
-    environment: tuple[str, ...] | None = None
-    end_user: tuple[str, ...] | None = None
-    defaults: Mapping[Dimension, str] = Field(default_factory=dict)
 
 
 class SegmentsTable(_Table):

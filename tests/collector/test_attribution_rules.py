@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from collector.attribution import DEFAULT_RULES, Dimensions, Rules, attribute, model_tier
+from collector.attribution import (
+    DEFAULT_RULES,
+    Dimensions,
+    Rules,
+    SourceRules,
+    attribute,
+    model_tier,
+    of_source,
+    ruled_tags,
+)
+from collector.attribution_rules import Rule, Table
 from ledger.types import Api, Request
 
 
@@ -81,3 +93,101 @@ TIERS = (("economy", ("*-mini*", "*-nano*")), ("premium", ("gpt-*", "Claude-Opus
 )
 def test_the_first_tier_with_a_matching_pattern_wins(model, tier):
     assert model_tier(TIERS, model) == tier
+
+
+TEAMS = Table("teams.csv", "d", {"t-7": "acme"})
+
+
+@pytest.mark.parametrize(
+    ("rule", "held", "value"),
+    [
+        (Rule("a", pattern=r"^team-(?P<value>[a-z]+)-"), "team-blue-7", "blue"),
+        (Rule("a", pattern=r"^(\w+)/(?P<value>\w+)"), "x/y", "y"),
+        (Rule("a", pattern=r"(\d+)-(\w+)"), "12-b", "12"),
+        (Rule("a", pattern=r"\d+"), "v42", "42"),
+        (Rule("a", pattern=r"x(?P<value>y)?"), "x", None),
+        (Rule("a", pattern="^q"), "x", None),
+        (Rule("a", pattern="^q", otherwise="rest"), "x", "rest"),
+        (Rule("a", pattern="^team", constant="teams"), "team-1", "teams"),
+        (Rule("a", lower=True), " ACME ", "acme"),
+        (Rule("a", pattern="^team", lower=True), "Team", "team"),
+        (Rule("a", table=TEAMS), "t-7", "acme"),
+        (Rule("a", table=TEAMS), "t-8", None),
+        (Rule("a", table=TEAMS, otherwise="others"), "t-8", "others"),
+        (Rule("a", table=TEAMS, otherwise="others"), "", None),
+        (Rule("a", table=TEAMS, lower=True), "T-7", "acme"),
+        (Rule("a", pattern="id=(.+)", table=TEAMS), "id=t-7", "acme"),
+        (Rule(constant="acme"), "", "acme"),
+    ],
+)
+def test_a_rule_makes_one_value_of_what_it_finds(rule, held, value):
+    assert attribute(Rules(tenant=(rule,)), call(a=held)).tenant == value
+
+
+def test_a_rule_that_gives_nothing_leaves_it_to_the_next():
+    rules = Rules(tenant=(Rule("a", table=TEAMS), "b"))
+    assert attribute(rules, call(a="t-8", b="x")).tenant == "x"
+    assert attribute(rules, call(a="t-7", b="x")).tenant == "acme"
+
+
+def test_no_expression_takes_more_than_time_in_proportion():
+    started = time.process_time()
+    assert attribute(Rules(tenant=(Rule("a", pattern="^(a+)+$"),)), call(a="a" * 5_000 + "!")).tenant is None
+    assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("source.path", "/logs/acme/bot/2026.jsonl"),
+        ("source.name", "2026.jsonl"),
+        ("source.folder", "bot"),
+        ("source.folder.2", "acme"),
+        ("source.folder.9", None),
+    ],
+)
+def test_the_path_of_the_file_has_paths_of_its_own(path, value):
+    rules = of_source(Rules(tenant=(path,)), "/logs/acme/bot/2026.jsonl")
+    assert attribute(rules, call()).tenant == value
+
+
+def test_a_record_cannot_say_which_file_it_is_of():
+    rules = of_source(Rules(tenant=("source.folder",)), "/logs/acme/a.jsonl")
+    assert attribute(rules, call(source__folder="other")).tenant == "acme"
+
+
+def test_standard_input_has_no_path():
+    rules = of_source(Rules(tenant=("source.name", "b")), "-")
+    assert attribute(rules, call(b="x")).tenant == "x"
+
+
+def test_a_source_has_rules_of_its_own():
+    own = SourceRules("/logs/a/.*", {"tenant": (Rule(constant="acme"),)}, {"environment": "prod"})
+    rules = Rules(tenant=("t",), environment=("e",), defaults={"environment": "dev"}, sources=(own,))
+    inside, outside = of_source(rules, "/logs/a/x.jsonl"), of_source(rules, "/logs/b/x.jsonl")
+    assert attribute(inside, call(t="other")) == Dimensions(tenant="acme", environment="prod")
+    assert attribute(outside, call(t="other")) == Dimensions(tenant="other", environment="dev")
+    assert attribute(inside, call(e="qa")).environment == "qa"
+
+
+def test_the_rest_of_the_rules_may_be_named_in_a_sources_own():
+    rules = Rules(workflow=("w",), sources=(SourceRules(".*", {"workflow": ("first", "...")}),))
+    of_file = of_source(rules, "/x")
+    assert attribute(of_file, call(w="b")).workflow == "b"
+    assert attribute(of_file, call(first="a", w="b")).workflow == "a"
+
+
+def test_the_first_source_that_a_file_is_of_decides():
+    sources = (SourceRules("/logs/.*"), SourceRules("/logs/a/.*", {"tenant": (Rule(constant="acme"),)}))
+    assert attribute(of_source(Rules(sources=sources), "/logs/a/x"), call()).tenant is None
+
+
+def test_tags_of_rules_stand_beside_those_of_the_log():
+    rules = Rules(tags={"cost_center": ("metadata.cc",), "none": ("nowhere",)})
+    assert ruled_tags(rules, call(metadata__cc="k-1")) == {"cost_center": "k-1"}
+
+
+def test_a_default_tier_is_used_where_no_pattern_fits():
+    assert (
+        attribute(Rules(defaults={"model_tier": "other"}, tiers=TIERS), call("llama-3")).model_tier == "other"
+    )
