@@ -114,7 +114,7 @@ def _plan(ledger: Ledger, found: Sequence[Manifest], now: datetime) -> Plan:
     dated = [(part.day, part.name, manifest.source) for manifest in found for part in manifest.parts]
     fresh = {day for day, name, _ in dated if day is not None and name not in known} - closed
     ended, waiting = over(fresh, max((day for day, *_ in dated if day is not None), default=date.min), now)
-    apart = _days_with_calls(ledger, ended)
+    apart = _days_with_calls(ledger, ended) | _closed(ledger, ended)
     days = ended - apart
     summed = tuple((name, source) for day, name, source in dated if day in days and name not in known)
     return Plan(days, waiting, apart, summed)
@@ -140,12 +140,22 @@ def _days_with_calls(ledger: Ledger, days: frozenset[date]) -> frozenset[date]:
     return frozenset(booked["day"])
 
 
+def _closed(ledger: Ledger, days: frozenset[date]) -> frozenset[date]:
+    """The days of which finance has closed some or all."""
+    with ledger.scanning("days", pl.DataFrame({"day": sorted(days)}, schema={"day": pl.Date})):
+        shut = ledger.frame(
+            "SELECT DISTINCT day FROM days JOIN sealed ON kind = 'closed' "
+            "AND day < period_end AND day + INTERVAL 1 DAY > period_start"
+        )
+    return frozenset(shut["day"])
+
+
 def _apart(days: frozenset[date]) -> Iterator[str]:
     if days:
         names = ", ".join(str(day) for day in sorted(days))
         yield (
-            f"left out, as calls of them are in the ledger one by one: {names}; load their parts without "
-            f"--rollup-only, or name another ledger with --ledger"
+            f"left out, as calls of them are in the ledger one by one, or they are closed: {names}; load "
+            f"their parts without --rollup-only, or name another ledger with --ledger"
         )
 
 

@@ -249,16 +249,23 @@ _UNPRICED_REASONS = """
     GROUP BY ALL HAVING sum(unpriced_requests) > 0 ORDER BY sum(unpriced_requests) DESC, 1 LIMIT 8
 """
 # Late is what came in after the day it belongs to had been reported whole: it changed a published number.
+# What came after finance had closed its period stands in `corrections`.
 _LATE = """
     WITH reported AS (
         SELECT period_start, period_end, min(rendered_at) AS rendered_at
         FROM report_runs WHERE report = 'daily' AND rendered_at >= period_end
         GROUP BY period_start, period_end
+    ), late AS (
+        SELECT request_id, cost_usd FROM requests JOIN reported
+            ON ts >= period_start AND ts < period_end AND ingested_at > rendered_at
+        WHERE ingested_at >= $1 AND ingested_at <= $2
+        UNION ALL
+        SELECT request_id, sum(CASE WHEN column_name = 'cost_usd' THEN
+            coalesce(new_value::DECIMAL(38, 12), 0) - coalesce(old_value::DECIMAL(38, 12), 0) END)
+        FROM corrections WHERE reason = 'late' AND corrected_at >= $1 AND corrected_at <= $2
+        GROUP BY request_id
     )
-    SELECT count(*) AS requests, sum(cost_usd) AS cost
-    FROM requests JOIN reported
-        ON ts >= period_start AND ts < period_end AND ingested_at > rendered_at
-    WHERE ingested_at >= ? AND ingested_at <= ?
+    SELECT count(*) AS requests, sum(cost_usd) AS cost FROM late
 """
 
 

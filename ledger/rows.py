@@ -10,7 +10,7 @@ from datetime import datetime
 
 import polars as pl
 
-from ledger import derived
+from ledger import closed, derived
 from ledger.booking import MONEY_COLUMNS, book, is_half_reported
 from ledger.frames import RECORDS
 from ledger.known import EVERYWHERE, Near, near
@@ -139,6 +139,7 @@ def _book(
         return
     booked, prices = book(records, contracts, held)
     _bring(ledger, booked)
+    closed.withhold(ledger, _AS_READ, now, taken_out=held is not None)
     _enter(ledger, booked["ts"])
     keep_prices(ledger, as_frame(prices, now))
 

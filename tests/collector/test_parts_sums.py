@@ -15,6 +15,7 @@ from collector.part_loading import load_parts
 from collector.parts import Order, make_parts
 from collector.rollup_loading import load_sums, over
 from collector.sources import SourceError
+from ledger import closed
 from ledger.keys import key_id
 
 KEY = bytes(32)
@@ -212,11 +213,20 @@ def test_days_with_calls_in_the_ledger_are_left_out_by_name(books, told, as_line
     made([log, books.file("b.jsonl", as_lines([told(2), told(3, DAY_S)]))], tmp_path / "parts")
     done = load_sums(str(tmp_path / "parts"), books.visit, (), NOW)
     assert (done.days, done.apart) == ((date(2026, 10, 6),), (date(2026, 10, 5),))
-    assert "calls of them are in the ledger one by one: 2026-10-05;" in done.problems[0]
+    assert "calls of them are in the ledger one by one, or they are closed: 2026-10-05;" in done.problems[0]
     assert books.rows("SELECT bucket::DATE, requests::INT FROM rollup ORDER BY 1") == [
         (date(2026, 10, 5), 1),
         (date(2026, 10, 6), 1),
     ]
+
+
+def test_a_day_that_finance_has_closed_is_not_summed_up(books, told, as_lines, tmp_path):
+    made([books.file("a.jsonl", as_lines([told(1), told(2, DAY_S)]))], tmp_path / "parts")
+    with books.visit() as ledger:
+        noon = datetime(2026, 10, 5, 12, tzinfo=UTC)
+        closed.close(ledger, noon - timedelta(days=30), noon, NOW)
+    done = load_sums(str(tmp_path / "parts"), books.visit, (), NOW)
+    assert (done.days, done.apart) == ((date(2026, 10, 6),), (date(2026, 10, 5),))
 
 
 def test_a_part_that_is_gone_is_named_and_nothing_is_booked(books, told, as_lines, tmp_path):
