@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from collector.formats import (
     helicone,
     langfuse,
+    langsmith,
     litellm,
     openai,
     openinference,
@@ -72,6 +73,14 @@ FORMATS: dict[str, Format] = {
         _guarded(langfuse.read, langfuse.KEYS),
         langfuse.items,
         facts=langfuse.FACTS,
+    ),
+    "langsmith": Format(
+        "langsmith",
+        "LangSmith's runs: of its API, its SDK or its bulk export",
+        langsmith.matches,
+        _guarded(langsmith.read, langsmith.KEYS),
+        langsmith.items,
+        facts=langsmith.FACTS,
     ),
     "helicone": Format(
         "helicone",

@@ -22,6 +22,7 @@ _ROLES = {
     "toolmessagechunk": "tool",
     "functionmessage": "function",
 }
+_TIERS = ("flex", "priority")
 # They stand in the content of some providers' messages, and again among the tool calls or the reasoning.
 _ELSEWHERE = frozenset(
     {"tool_use", "tool_call", "function_call", "thinking", "reasoning", "redacted_thinking"}
@@ -94,37 +95,43 @@ def _answer(generation: Json) -> Message:
     return found | {"role": "assistant", "finish_reason": reason}
 
 
-def usage_metadata(logged: object) -> Json:
-    """LangChain's own usage object of an answer; empty where it has none."""
-    for generation in generations(logged):
-        said = mapping(generation.get("message"))
-        inner = mapping(said.get("kwargs")) or said
-        if found := mapping(inner.get("usage_metadata")):
-            return found
-    return {}
+def answered(logged: object) -> Json:
+    """The fields of the first answer's message; empty where it has none."""
+    said = (mapping(generation.get("message")) for generation in generations(logged))
+    return next((mapping(each.get("kwargs")) or each for each in said if each), {})
 
 
 def usage(found: Json) -> token_buckets.Reported | None:
     """Read `usage_metadata`: LangChain counts the cache into the input for every provider."""
     inside = token_buckets.parts(found, "input_token_details")
     outside = token_buckets.parts(found, "output_token_details")
-    tokens = token_buckets.tokens
-    one_hour = tokens(inside, "ephemeral_1h_input_tokens")
+    one_hour = token_buckets.tokens(inside, "ephemeral_1h_input_tokens")
     return token_buckets.inclusive(
         found,
-        input_tokens=tokens(found, "input_tokens"),
-        output_tokens=tokens(found, "output_tokens"),
-        cache_read=tokens(inside, "cache_read"),
+        input_tokens=token_buckets.tokens(found, "input_tokens"),
+        output_tokens=token_buckets.tokens(found, "output_tokens"),
+        cache_read=_detail(inside, "cache_read"),
         cache_write=_written(inside, one_hour),
         cache_write_1h=one_hour,
-        reasoning=tokens(outside, "reasoning"),
-        audio_input=tokens(inside, "audio"),
-        audio_output=tokens(outside, "audio"),
+        reasoning=_detail(outside, "reasoning"),
+        audio_input=token_buckets.tokens(inside, "audio"),
+        audio_output=token_buckets.tokens(outside, "audio"),
     )
+
+
+def service_tier(found: Json) -> str | None:
+    """The tier that stands in the names of the details; None for the usual one, which none names."""
+    inside = mapping(found.get("input_token_details"))
+    return next((tier for tier in _TIERS if tier in inside or f"{tier}_cache_read" in inside), None)
+
+
+def _detail(details: Json, name: str) -> int | None:
+    """A kind of tokens; calls of a tier of their own have its name before the kind's."""
+    return token_buckets.first_tokens(details, name, *(f"{tier}_{name}" for tier in _TIERS))
 
 
 def _written(inside: Json, one_hour: int | None) -> int | None:
     """All that was written to the cache; where it is split by lifetime, the sum may be left at 0."""
     split = token_buckets.total(token_buckets.tokens(inside, "ephemeral_5m_input_tokens"), one_hour)
-    whole = token_buckets.tokens(inside, "cache_creation")
+    whole = token_buckets.first_tokens(inside, "cache_creation", "cache_write")
     return max(whole or 0, split or 0) if split is not None or whole is not None else None
