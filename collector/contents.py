@@ -39,7 +39,7 @@ def where_to_start(
 
     A file that is now to be read as another format is read from the top.
     """
-    if path == STDIN or known is None or (known.format and wanted not in (AUTO, known.format)):
+    if path == STDIN or known is None or not fits(known, wanted):
         return _FRESH
     size = sources.size_of(file)
     if size < known.position or sources.fingerprint(file, known.position) != known.digest:
@@ -52,6 +52,11 @@ def where_to_start(
 def _says_all(path: str) -> bool:
     """Whether a file of the same size has nothing new: a row of a table may be whole by now."""
     return not sources.is_compressed(path) and containers.of(path) is None
+
+
+def fits(known: SourcePosition, wanted: str) -> bool:
+    """Whether what was read of a file was read as the format that is wanted now."""
+    return not known.format or wanted in (AUTO, known.format)
 
 
 def is_read_whole(path: str, form: str) -> bool:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from collector import sources
-from collector.contents import is_lines, is_read_whole, read_contents, where_to_start
+from collector import objects, sources
+from collector.contents import fits, is_lines, is_read_whole, read_contents, where_to_start
+from collector.places import Stamp, stamp_of
 from collector.sources import STDIN, SourceError
 from collector.work import Part, Source, Stretch, Unit
 from ledger.posting import SourcePosition
@@ -45,6 +46,7 @@ class Cutting:
     known: Mapping[str, SourcePosition]
     wanted: str
     settle: Callable[[int, Part], None]
+    stamps: Mapping[str, Stamp] = field(default_factory=dict)
     open_files: dict[int, OpenFile] = field(default_factory=dict)
 
     def tasks(self, paths: Sequence[str]) -> Iterator[Task]:
@@ -82,6 +84,9 @@ class Cutting:
         if path == STDIN:
             yield Source(path), STRETCH_BYTES
             return
+        if sources.is_url(path):
+            yield from self._object(number, path)
+            return
         known = self.known.get(sources.name_of(path))
         handle = sources.open_file(path)
         try:
@@ -99,6 +104,16 @@ class Cutting:
             yield Source(path, known), size - start.position
         else:
             yield from _stretches(path, handle, form, start.position, size)
+
+    def _object(self, number: int, url: str) -> Iterator[tuple[Unit, int]]:
+        known = self.known.get(url)
+        stamp = self.stamps.get(url) or stamp_of(url)
+        if known is not None and not fits(known, self.wanted):
+            known = None
+        if objects.is_known(known, stamp):
+            self.settle(number, Part(size=stamp.size, last=True, unchanged=True))
+        else:
+            yield Source(url, known, stamp), _left_of(stamp.size, known)
 
     def _form_of_lines(self, path: str, handle: IO[bytes], start: SourcePosition, size: int) -> str | None:
         """The format of a file of lines that is worth cutting; None where it is read as one."""
@@ -124,15 +139,22 @@ def _stretches(path: str, handle: IO[bytes], form: str, start: int, size: int) -
         start = end
 
 
-def left_to_read(paths: Sequence[str], known: Mapping[str, SourcePosition]) -> int:
+def left_to_read(
+    paths: Sequence[str], known: Mapping[str, SourcePosition], stamps: Mapping[str, Stamp]
+) -> int:
     """About how many bytes there are to read, by sizes alone; standard input counts nothing."""
-    return sum(_left(path, known) for path in paths if path != STDIN)
+    return sum(_left(path, known, stamps.get(path)) for path in paths if path != STDIN)
 
 
-def _left(path: str, known: Mapping[str, SourcePosition]) -> int:
+def _left(path: str, known: Mapping[str, SourcePosition], stamp: Stamp | None) -> int:
+    before = known.get(sources.name_of(path))
+    if stamp is not None:
+        return 0 if objects.is_known(before, stamp) else _left_of(stamp.size, before)
     try:
-        size = Path(path).stat().st_size
+        return 0 if sources.is_url(path) else _left_of(Path(path).stat().st_size, before)
     except OSError:
         return 0
-    before = known.get(sources.name_of(path))
+
+
+def _left_of(size: int, before: SourcePosition | None) -> int:
     return size - before.position if before is not None and before.position <= size else size

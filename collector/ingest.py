@@ -11,9 +11,10 @@ from pathlib import Path
 
 import polars as pl
 
-from collector import fast, sources
+from collector import fast, objects, sources
 from collector.batches import batch_of
 from collector.cutting import Cutting, Numbered, left_to_read
+from collector.places import stamp_of
 from collector.readers import results
 from collector.sources import STDIN, Record
 from collector.work import Intake, Job, Part, Stretch, batches, read, reading_of
@@ -83,12 +84,13 @@ def ingest(
     told of bytes read. So many workers read where there is enough for them; the writer is this process.
     """
     started = time.perf_counter()
+    stamps = objects.stamps([path for path in paths if sources.is_url(path)])
     with visit() as ledger:
         known = positions(ledger)
-        left = left_to_read(paths, known)
+        left = left_to_read(paths, known, stamps)
         job = _job(ledger, _calibrated(intake, ledger), now, left)
     run = _Run(job, visit, progress, undisturbed, [FileSummary(path) for path in paths])
-    cutting = Cutting(known, intake.format, run.settle)
+    cutting = Cutting(known, intake.format, run.settle, stamps)
     try:
         # Standard input is read by the process it was given to.
         helpers = workers if workers > 1 and STDIN not in paths and left >= POOLED_FROM else 0
@@ -251,8 +253,7 @@ def read_again(
     ledger: Ledger, records: Sequence[Record], form: str, source_file: str, intake: Intake, now: datetime
 ) -> dict[bytes, str]:
     """Book records of one file that were rejected before; the reasons of those that are still no good."""
-    with sources.opened(source_file) as handle:
-        written_at = sources.written_at(source_file, handle)
+    written_at = stamp_of(source_file).modified_at
     batch = batch_of(
         records, reading_of(source_file, form, Job(_calibrated(intake, ledger), now, ledger.key), written_at)
     )

@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+import errno
 import fnmatch
 import functools
 import hashlib
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from collector.sources import LOG_SUFFIXES, SourceError, discover
+from collector.sources import LOG_SUFFIXES, NothingThereError, SourceError, discover, is_url
 
 if TYPE_CHECKING:
-    from obstore.store import ObjectStore
+    from obstore import GetOptions, ObjectMeta
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig
 
 _MARKS = "*?["
+_LONGEST_REASON = 300
+_NO_BUCKET = "NoSuchBucket"
+# What a store's error says, and how it is told.
+_CAUSES = (
+    (f"{_NO_BUCKET}|ContainerNotFound|bucket does not exist", "there is no such bucket"),
+    (
+        "status code: 40[13]|PermissionDenied|Unauthenticated|InvalidAccessKeyId",
+        "no permission: check the credentials in the environment",
+    ),
+    ("status code: 412|Precondition", "it was replaced while it was read: the next ingest reads it"),
+    ("credential|169[.]254[.]169[.]254", "no credentials: set them in the environment"),
+    ("error sending request|onnect|timed out|dns error", "no answer: check the network and the endpoint"),
+)
+_PATIENCE = timedelta(seconds=60)
+_RETRIES: RetryConfig = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +78,6 @@ def check_writable(place: str) -> None:
     kept, probe = at(place), f"work/probe-{secrets.token_hex(4)}"
     kept.keep(probe, b"")
     kept.drop(probe)
-
-
-def is_url(path: str) -> bool:
-    """Whether a path names an object store."""
-    return "://" in path
 
 
 def at(place: str) -> Place:
@@ -135,7 +148,7 @@ class Bucket:
     def names(self, under: str) -> list[str]:
         """The objects whose key begins with the folder."""
         with _told(self.url):
-            return sorted(_below(self.url, name) for name, _ in _listed(f"{self.url}/{under.rstrip('/')}"))
+            return sorted(_below(self.url, name) for name, _ in stamped(f"{self.url}/{under.rstrip('/')}"))
 
     def read(self, name: str) -> bytes | None:
         """An object's bytes."""
@@ -185,13 +198,13 @@ def _objects(pattern: str) -> list[str]:
     start = min((pattern.find(mark) for mark in _MARKS if mark in pattern), default=len(pattern))
     prefix = pattern if start == len(pattern) else pattern[: pattern.rfind("/", 0, start)]
     with _told(pattern):
-        found = [name for name, _ in _listed(prefix)]
+        found = [name for name, _ in stamped(prefix)]
     if start < len(pattern):
         chosen = [name for name in found if fnmatch.fnmatchcase(name, pattern)]
     else:
         chosen = [name for name in found if name.endswith(LOG_SUFFIXES)] or _itself(pattern)
     if not chosen:
-        raise SourceError(f"nothing to read at {pattern!r}: no such object, prefix or match")
+        raise NothingThereError(f"nothing to read at {pattern!r}: no such object, prefix or match")
     return sorted(chosen)
 
 
@@ -213,6 +226,10 @@ def stamp_of(path: str) -> Stamp:
     store, key = _opened(path)
     with _told(path):
         meta = obstore.head(store, key)
+    return _stamp(meta)
+
+
+def _stamp(meta: ObjectMeta) -> Stamp:
     return Stamp(meta["size"], meta["last_modified"], meta["e_tag"])
 
 
@@ -222,27 +239,39 @@ def at_hand(path: str, stamp: Stamp) -> Iterator[str]:
     if not is_url(path):
         yield path
         return
-    import obstore
-
-    store, key = _opened(path)
     with tempfile.TemporaryDirectory(prefix="tollbook-") as folder:
-        copy = Path(folder) / Path(key).name
-        with _told(path), copy.open("wb") as out:
-            for piece in obstore.get(store, key):
-                out.write(piece)
+        copy = Path(folder) / (path.rpartition("/")[2] or "object")
+        with copy.open("wb") as out:
+            out.writelines(pieces(path, stamp, 0, stamp.size))
         age = stamp.modified_at.timestamp()
         os.utime(copy, (age, age))
         yield str(copy)
 
 
-def _listed(url: str) -> Iterator[tuple[str, int]]:
-    """The URL and size of each object below one."""
+def pieces(url: str, stamp: Stamp, start: int, end: int) -> Iterator[bytes]:
+    """The bytes [start, end) of an object as it was stamped, some megabytes at a time. Raises SourceError."""
+    import obstore
+
+    if start >= end:
+        return
+    store, key = _opened(url)
+    options: GetOptions = {"range": (start, end)}
+    if stamp.etag is not None:
+        options["if_match"] = stamp.etag
+    with _told(url):
+        for piece in obstore.get(store, key, options=options):
+            yield bytes(piece)
+
+
+def stamped(url: str) -> Iterator[tuple[str, Stamp]]:
+    """The URL and stamp of each object below one. Raises SourceError."""
     import obstore
 
     store, key = _opened(url)
     root = _root(url)
-    for page in obstore.list(store, key or None):
-        yield from ((f"{root}/{meta['path']}", meta["size"]) for meta in page)
+    with _told(url):
+        for page in obstore.list(store, key or None):
+            yield from ((f"{root}/{meta['path']}", _stamp(meta)) for meta in page)
 
 
 def _below(url: str, name: str) -> str:
@@ -277,7 +306,16 @@ def _store(root: str) -> ObjectStore:
             f"{root} is an object store, which needs the extra: pip install 'tollbook[objectstore]'"
         ) from None
     with _told(root):
-        return from_url(f"{root}/" if root.endswith("://") else root)
+        address = f"{root}/" if root.endswith("://") else root
+        if root.startswith(("file:", "memory:")):
+            return from_url(address)
+        return from_url(address, client_options=_client_options(), retry_config=_RETRIES)
+
+
+def _client_options() -> ClientConfig:
+    """A server on the own network may speak plain HTTP, where the environment names it so."""
+    is_plain = os.environ.get("AWS_ENDPOINT_URL", os.environ.get("AWS_ENDPOINT", "")).startswith("http://")
+    return {"allow_http": True, "timeout": _PATIENCE} if is_plain else {"timeout": _PATIENCE}
 
 
 @contextmanager
@@ -287,7 +325,14 @@ def _told(url: str) -> Iterator[None]:
 
     try:
         yield
-    except FileNotFoundError:
-        raise
     except (BaseError, OSError, ValueError) as error:
-        raise SourceError(f"cannot reach {url}: {str(error).splitlines()[0]}") from error
+        said = str(error)
+        if isinstance(error, FileNotFoundError) and _NO_BUCKET not in said:
+            raise FileNotFoundError(errno.ENOENT, "no such object", url) from error
+        cause = next((cause for sign, cause in _CAUSES if re.search(sign, said)), _first_line(said))
+        raise SourceError(f"cannot reach {url}: {cause}") from error
+
+
+def _first_line(said: str) -> str:
+    line = said.splitlines()[0]
+    return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]}…"

@@ -103,7 +103,7 @@ def _stale(ledger: Ledger, paths: Sequence[str] | None, which: Which) -> list[_S
 
 
 def _of_file(stale: _Stale, work: _Work) -> Summary:
-    if stale.path == sources.STDIN or not Path(stale.path).is_file():
+    if not (sources.is_url(stale.path) or Path(stale.path).is_file()):
         return Summary(not_found=stale.calls, gone=(stale.path,))
     problems: list[str] = []
     done = Recounted()

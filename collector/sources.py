@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 STDIN = "-"
 MAX_RECORD_BYTES = 32 * 1024 * 1024
 _WHOLE_FILE_BYTES = 64 * 1024 * 1024
-_SAMPLED_BYTES = 64 * 1024
+SAMPLED_BYTES = 64 * 1024
 # Records are longer than the 8 KiB that Python reads at a time by itself.
 _BUFFER_BYTES = 128 * 1024
 # A frame's bytes can unfold by 30,000: read in small pieces, a hostile file costs a quarter of a gigabyte.
@@ -42,6 +42,10 @@ DAMAGE = (OSError, EOFError, zlib.error, zstandard.ZstdError)
 
 class SourceError(Exception):
     """A source that cannot be read; the text names it and says what to do."""
+
+
+class NothingThereError(SourceError):
+    """A path, glob or URL that matches nothing, for now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class Record:
 def discover(patterns: Sequence[str], base: Path) -> list[str]:
     """Expand files, globs (`**` too) and folders to sorted paths; `-` stays.
 
-    Raises SourceError naming every pattern that matches nothing.
+    Raises NothingThereError naming every pattern that matches nothing.
     """
     found: dict[str, None] = {}
     missing = []
@@ -75,7 +79,9 @@ def discover(patterns: Sequence[str], base: Path) -> list[str]:
         found |= dict.fromkeys(paths)
     if missing:
         names = ", ".join(repr(name) for name in missing)
-        raise SourceError(f"nothing to read at {names}: no such file, folder or match (looked from {base})")
+        raise NothingThereError(
+            f"nothing to read at {names}: no such file, folder or match (looked from {base})"
+        )
     return list(found)
 
 
@@ -123,9 +129,14 @@ def is_still_at(path: str, file: IO[bytes]) -> bool:
 
 def name_of(path: str) -> str:
     """The name a source is known by in the ledger; bytes that are no UTF-8 are written as escapes."""
-    if path == STDIN:
+    if path == STDIN or is_url(path):
         return path
     return os.fsencode(Path(path).resolve()).decode("utf-8", "backslashreplace")
+
+
+def is_url(path: str) -> bool:
+    """Whether a path names an object of a store."""
+    return "://" in path
 
 
 def is_compressed(path: str) -> bool:
@@ -137,7 +148,7 @@ def fingerprint(file: IO[bytes], position: int) -> bytes:
     """A digest of the open file's bytes before `position`: its head and its tail, so that it costs the same
     for any size. A log that was appended to keeps it, one that was rotated or rewritten does not. Where
     the file is being read stays as it is."""
-    length = min(_SAMPLED_BYTES, position)
+    length = min(SAMPLED_BYTES, position)
     found = hashlib.sha256(str(position).encode())
     found.update(os.pread(file.fileno(), length, 0))
     found.update(os.pread(file.fileno(), length, position - length))

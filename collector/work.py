@@ -8,17 +8,18 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO
 
-from collector import sources, tokenizers
+from collector import objects, sources, tokenizers
 from collector.attribution import DEFAULT_RULES, Rules, of_source
 from collector.batches import batch_of
 from collector.contents import AUTO, is_read_whole, read_contents, where_to_start
 from collector.counting.learned import by_key
 from collector.decoding import is_cut
 from collector.formats import follow
+from collector.places import Stamp, stamp_of
 from collector.rows import Reading
 from collector.segments import DEFAULT as DEFAULT_SEGMENTS
 from collector.segments import SegmentRules
-from collector.sources import STDIN, FileId, Record, SourceError
+from collector.sources import STDIN, FileId, Record, SourceError, is_url
 from ledger.posting import Batch, SourcePosition
 from ledger.prices import Contract
 from ledger.token_cache import Counts
@@ -64,10 +65,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A whole source as a unit of work; `known` is how far it has been read before."""
+    """A whole source as a unit of work; `known` is how far it has been read before, `stamp` an object's."""
 
     path: str
     known: SourcePosition | None = None
+    stamp: Stamp | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +162,21 @@ class _File:
     path: str
     size: int
     whole: bool
+    etag: str | None = None
 
 
 def _read_source(source: Source, job: Job) -> Iterator[Part]:
-    path, wanted = source.path, job.intake.format
+    if not is_url(source.path):
+        yield from _read_local(source, source.path, job)
+        return
+    stamp = source.stamp or stamp_of(source.path)
+    with objects.copied(source.path, stamp, source.known) as copy:
+        yield from _read_local(replace(source, stamp=stamp), copy, job)
+
+
+def _read_local(source: Source, path: str, job: Job) -> Iterator[Part]:
+    """Read what stands at a local path under the source's own name."""
+    wanted = job.intake.format
     with sources.opened(path) as handle:
         start = where_to_start(path, handle, source.known, wanted)
         if start is None:
@@ -172,9 +185,10 @@ def _read_source(source: Source, job: Job) -> Iterator[Part]:
         size = 0 if path == STDIN else sources.size_of(handle)
         settled = _is_settled(sources.written_at(path, handle), job.now)
         contents = read_contents(path, handle, start, wanted, size, settled=settled)
-        file = _File(handle, path, size, whole=contents.spread or is_read_whole(path, contents.form))
-        reading = reading_of(path, contents.form, job, sources.written_at(path, handle))
-        before = replace(start, path=reading.source_file, format=contents.form)
+        etag = None if source.stamp is None else source.stamp.etag
+        file = _File(handle, path, size, contents.spread or is_read_whole(path, contents.form), etag)
+        reading = reading_of(source.path, contents.form, job, sources.written_at(path, handle))
+        before = replace(start, path=reading.source_file, format=contents.form, etag=None)
         yield from _parts(file, contents.records, reading, before)
 
 
@@ -227,7 +241,7 @@ def _parts(file: _File, records: Iterator[Record], reading: Reading, start: Sour
         size = sum(record.length for record in taken)
         if file.path != STDIN:
             place = _whole_place(file, reading, last) if file.whole else _place(file, taken, place or start)
-        batch = batch_of(chunk, reading, _kept_place(file, place), size, last=last)
+        batch = batch_of(chunk, reading, _kept_place(file, place, last=last), size, last=last)
         refused = _refused(chunk, batch) if file.path == STDIN else ()
         yield Part(batch, reading.source, size, last=last, refused=refused)
 
@@ -237,11 +251,14 @@ def _refused(chunk: Sequence[Record], batch: Batch) -> tuple[bytes, ...]:
     return tuple(record.data for record in chunk if record.line in bad)
 
 
-def _kept_place(file: _File, place: SourcePosition | None) -> SourcePosition | None:
+def _kept_place(file: _File, place: SourcePosition | None, *, last: bool) -> SourcePosition | None:
     """The position, unless it says nothing of what the next reading will find at the path."""
     if file.path == STDIN or place is None or not sources.is_still_at(file.path, file.handle):
         return None
-    return None if sources.size_of(file.handle) < place.position else place
+    if sources.size_of(file.handle) < place.position:
+        return None
+    # Only an object that was read to its end is known by its etag.
+    return replace(place, etag=file.etag if last else None)
 
 
 def _place(file: _File, taken: Sequence[Record], before: SourcePosition) -> SourcePosition:

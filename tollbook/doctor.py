@@ -11,7 +11,8 @@ from pathlib import Path
 
 from alerts import book
 from collector import fast, open_vocabularies
-from collector.sources import SourceError, discover
+from collector.places import find
+from collector.sources import NothingThereError, SourceError
 from ledger import queries, trust, units
 from ledger.prices import book_date, book_version
 from ledger.store import Ledger
@@ -62,9 +63,12 @@ def _sources(config: Configuration) -> Iterator[Point]:
         yield Point(Verdict.NOTE, "sources", "none declared: `tollbook ingest PATH` reads what you name")
     for source in config.settings.source:
         try:
-            count = len(discover([source.path], config.base))
+            count = len(find([source.path], config.base))
             yield Point(Verdict.OK, "source", f"{source.path}: {_count(count, 'file')}")
-        except SourceError:
+        except SourceError as error:
+            if not isinstance(error, NothingThereError):
+                yield Point(Verdict.FAIL, "source", str(error))
+                continue
             yield Point(Verdict.NOTE, "source", f"{source.path}: no file matches")
 
 

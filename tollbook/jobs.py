@@ -7,7 +7,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -26,8 +26,9 @@ from analytics.counters import burn_starts, quarter
 from analytics.detectors import DETECTORS
 from analytics.period import Period
 from analytics.plan import day_plan
-from collector.ingest import Summary, ingest
-from collector.sources import SourceError, discover
+from collector.ingest import FileSummary, Summary, ingest
+from collector.places import find
+from collector.sources import NothingThereError, SourceError
 from ledger import count_days, queries, rows
 from ledger.derived import settle
 from ledger.figures import DataHealth, Finding, Incident, IncidentState
@@ -68,20 +69,19 @@ def ingest_sources(
     record_configuration(config, visit, now)
     retry_due(visit, parts.intake(config), now)
     readers = workers or parts.workers(config.settings)
-    return _together(
-        [
-            ingest(
-                _files(config, source),
-                visit,
-                parts.intake(config, source.format),
-                now,
-                progress,
-                workers=readers,
-                undisturbed=undisturbed,
-            )
-            for source in config.settings.source
-        ]
-    )
+    summaries = []
+    for source in config.settings.source:
+        try:
+            files = _files(config, source)
+        except SourceError as error:
+            # A store that cannot be reached keeps no other source from being read.
+            summaries.append(Summary((FileSummary(source.path, problem=str(error)),), 0))
+            continue
+        intake = parts.intake(config, source.format)
+        summaries.append(
+            ingest(files, visit, intake, now, progress, workers=readers, undisturbed=undisturbed)
+        )
+    return _together(summaries)
 
 
 def _need_sources(config: Configuration) -> None:
@@ -100,14 +100,18 @@ def examine(config: Configuration, visit: Visit, now: datetime) -> None:
 
 def source_files(config: Configuration) -> list[str]:
     """The files that the declared sources name now."""
-    return [path for source in config.settings.source for path in _files(config, source)]
+    found: list[str] = []
+    for source in config.settings.source:
+        with suppress(SourceError):
+            found += _files(config, source)
+    return found
 
 
 def _files(config: Configuration, source: SourceTable) -> list[str]:
     """A log that is not written yet is nothing wrong; `doctor` names sources without files."""
     try:
-        return discover([source.path], config.base)
-    except SourceError:
+        return find([source.path], config.base)
+    except NothingThereError:
         return []
 
 

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
-from collector import sources
+from collector import places, sources
 from collector.contents import AUTO
 from collector.identity import digest
 from collector.ingest import Intake, read_again
 from collector.rows import AHEAD, GRACE
-from collector.sources import STDIN, Record, SourceError
+from collector.sources import Record, SourceError
 from ledger.posting import DAMAGED, UNFINISHED
 from ledger.store import Ledger
 
@@ -96,26 +96,26 @@ def total(files: Sequence[FileRetried]) -> Retried:
     )
 
 
-def _retry_file(file: str, places: Sequence[_Place], visit: Visit, intake: Intake, now: datetime) -> Retried:
-    open_ended = [place for place in places if place.reason in (UNFINISHED, DAMAGED)]
-    found = _texts(file, [place for place in places if place not in open_ended])
+def _retry_file(file: str, known: Sequence[_Place], visit: Visit, intake: Intake, now: datetime) -> Retried:
+    open_ended = [place for place in known if place.reason in (UNFINISHED, DAMAGED)]
+    found = _texts(file, [place for place in known if place not in open_ended])
     booked = 0
     for form, records in groupby(found, key=lambda pair: pair[0].source):
         booked += _book(file, form, [record for _, record in records], visit, intake, now)
     still = len(open_ended) + len(found) - booked
-    return Retried(booked, still, len(places) - booked - still)
+    return Retried(booked, still, len(known) - booked - still)
 
 
-def _texts(file: str, places: Sequence[_Place]) -> list[tuple[_Place, Record]]:
+def _texts(file: str, wanted: Sequence[_Place]) -> list[tuple[_Place, Record]]:
     """The records that the file still holds at their places, read in one pass."""
-    if file == STDIN or not Path(file).exists():
+    if not (sources.is_url(file) or Path(file).exists()):
         return []
     found = []
     try:
-        with sources.opened(file) as raw:
+        with places.at_hand(file, places.stamp_of(file)) as path, sources.opened(path) as raw:
             stream = sources.plain_text(file, raw)
             position = 0
-            for place in places:
+            for place in wanted:
                 position = sources.skip(stream, position, place.offset)
                 data = stream.read(min(place.length, sources.MAX_RECORD_BYTES + 1))
                 position += len(data)

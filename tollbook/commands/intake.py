@@ -22,7 +22,7 @@ def ingest(
     desk: Desk,
     paths: Annotated[
         list[str] | None,
-        typer.Argument(help="Files, globs, folders, .gz, .zst, or - ; without any, every [[source]]."),
+        typer.Argument(help="Files, globs, folders, .gz, .zst, URLs, or - ; without any, every [[source]]."),
     ] = None,
     form: Annotated[str, typer.Option("--format", help="auto, or the name of a format.")] = "auto",
     assume_time: Annotated[
@@ -77,12 +77,12 @@ def _check_format(form: str) -> None:
 
 def _read_paths(desk: Desk, paths: list[str], intake: Intake, workers: int | None) -> Summary:
     from collector.ingest import ingest as read_in
-    from collector.sources import discover
+    from collector.places import find
     from tollbook import jobs, parts, progress
     from tollbook.retry import retry_due
     from tollbook.stopping import between_commits
 
-    found = discover(paths, Path.cwd())
+    found = find(paths, Path.cwd())
     jobs.record_configuration(desk.config, desk.visit, desk.now)
     retry_due(desk.visit, parts.intake(desk.config), desk.now)
     readers = workers or parts.workers(desk.config.settings)

@@ -27,8 +27,8 @@ def recount(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
 ) -> None:
     """Count booked calls again by the rules of today, from the files they came from; no bill changes."""
+    from collector.places import find
     from collector.recounting import recount_files
-    from collector.sources import discover
     from ledger.recounting import Which
     from tollbook import parts
     from tollbook.stopping import between_commits
@@ -39,7 +39,7 @@ def recount(
         None if until is None else moment(until, "--until"),
         every,
     )
-    found = discover(paths, Path.cwd()) if paths else None
+    found = find(paths, Path.cwd()) if paths else None
     with between_commits() as undisturbed:
         done = recount_files(
             found,
