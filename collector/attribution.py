@@ -173,7 +173,7 @@ def _each_settled(rules: tuple[AnyRule, ...], facts: Mapping[str, str]) -> Itera
 
 def attribute(rules: Rules, request: Request) -> Dimensions:
     """Find each dimension by its rules; None where no rule finds a value, never a guess."""
-    said = _said(request)
+    said = said_of(request)
     first = _first_path if rules.plain else _first
     return Dimensions(
         tenant=first(rules.tenant, said) or rules.defaults.get("tenant"),
@@ -184,7 +184,7 @@ def attribute(rules: Rules, request: Request) -> Dimensions:
     )
 
 
-def _said(request: Request) -> Mapping[str, str]:
+def said_of(request: Request) -> Mapping[str, str]:
     """Every path that a rule could find a value at."""
     if not request.tags:
         return request.attributes
@@ -216,7 +216,7 @@ def ruled_tags(rules: Rules, request: Request) -> dict[str, str]:
     """The tags that rules of their own give a call."""
     if not rules.tags:
         return {}
-    said = _said(request)
+    said = said_of(request)
     found = ((name, _first(of_tag, said)) for name, of_tag in rules.tags.items())
     return {name: value for name, value in found if value}
 

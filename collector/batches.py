@@ -178,3 +178,25 @@ def _reject_row(reject: Reject, reading: Reading, at: datetime) -> tuple[object,
         reject.excerpt,
         at,
     )
+
+
+def calls_in(
+    records: Sequence[Record], reading: Reading, *, last: bool
+) -> Iterator[tuple[int, bytes, Request]]:
+    """The calls that records tell, with their line and the digest they are known by; none of bad records."""
+    told = _told(records, reading) if reading.follow is None else _followed(records, reading.follow, last)
+    for each in told:
+        try:
+            yield from _requests(each, reading.source)
+        except ValueError:
+            continue
+
+
+def _requests(told: _Told, source: str) -> Iterator[tuple[int, bytes, Request]]:
+    for call, known_by in told.calls:
+        try:
+            found = FORMATS[source].read(call)
+        except ValueError:
+            continue
+        if isinstance(found, Request):
+            yield told.record.line, known_by, found

@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from tollbook.commands import (
+    attribution,
     cluster,
     counting,
     incidents,
@@ -56,6 +57,7 @@ def _assembled() -> typer.Typer:
     app.command("run")(watch.run)
     app.add_typer(_incidents(), name="incidents")
     app.add_typer(_rejects(), name="rejects")
+    app.add_typer(_attribution(), name="attribution")
     app.command("count")(counting.count)
     app.add_typer(_counts(), name="counts")
     app.command("recount")(recount.recount)
@@ -78,6 +80,13 @@ def _incidents() -> typer.Typer:
     group.command("silence")(incidents.silence)
     group.command("expect")(incidents.expect)
     group.command("resolve")(incidents.resolve)
+    return group
+
+
+def _attribution() -> typer.Typer:
+    group = _group("See how calls come to their tenant, workflow and so on.")
+    group.command("explain")(attribution.explain)
+    group.command("test")(attribution.try_on)
     return group
 
 

@@ -46,7 +46,7 @@ def ingest(
     """Read logs into the ledger."""
     from tollbook import parts
 
-    _check_format(form)
+    check_format(form)
     time = None if assume_time is None else moment(assume_time, "--assume-time")
     if on is not None or place is not None:
         if workers is not None or quarantine is not None:
@@ -68,7 +68,8 @@ def ingest(
     _say_ingested(desk, summary)
 
 
-def _check_format(form: str) -> None:
+def check_format(form: str) -> None:
+    """Refuse a format that there is not."""
     from collector.formats import FORMATS
 
     if form not in ("auto", *FORMATS):
@@ -179,7 +180,7 @@ def rejects_retry(
     from tollbook import parts, screen
     from tollbook.retry import retry_files, total
 
-    _check_format(form)
+    check_format(form)
     desk.need_ledger()
     files = retry_files(desk.visit, parts.intake(desk.config, form), desk.now)
     done = total(files)

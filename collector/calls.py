@@ -1,0 +1,75 @@
+"""The calls that a source tells, read and not counted, to see how they are attributed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+
+from collector import places, sources
+from collector.batches import calls_in
+from collector.contents import read_contents
+from collector.identity import request_id
+from collector.sources import STDIN, Record
+from collector.work import PART_RECORDS, Intake, Job, reading_of
+from ledger.posting import SourcePosition
+from ledger.types import Request
+
+_TOP = SourcePosition("", "", 0, 0, 0, b"")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCall:
+    """A call as a record of a source tells it, with the id it has in the ledger."""
+
+    source_file: str
+    line: int
+    form: str
+    request_id: str
+    request: Request
+
+
+def calls(
+    path: str, intake: Intake, now: datetime, lines: Set[int] | None = None, most_bytes: int | None = None
+) -> Iterator[ReadCall]:
+    """Read the calls of a source, or of these lines of it, from the top. Raises SourceError or OSError.
+
+    What cannot be booked is passed over, and so is what lies beyond so many bytes.
+    """
+    with _at_hand(path) as local, sources.opened(local) as handle:
+        size = 0 if path == STDIN else sources.size_of(handle)
+        contents = read_contents(local, handle, _TOP, intake.format, size)
+        reading = reading_of(path, contents.form, Job(intake, now, b""), sources.written_at(local, handle))
+        # A reader that remembers must see every record, whichever are asked for.
+        wanted = None if reading.follow is not None else lines
+        for some, last in _chunks(_up_to(contents.records, wanted, most_bytes)):
+            for line, known_by, request in calls_in(some, reading, last=last):
+                if lines is None or line in lines:
+                    identity, _ = request_id(request, contents.form, known_by)
+                    yield ReadCall(reading.source_file, line, contents.form, identity, request)
+
+
+def _at_hand(path: str) -> AbstractContextManager[str]:
+    return nullcontext(path) if path == STDIN else places.at_hand(path, places.stamp_of(path))
+
+
+def _up_to(records: Iterator[Record], lines: Set[int] | None, most_bytes: int | None) -> Iterator[Record]:
+    last = max(lines, default=0) if lines is not None else None
+    read = 0
+    for record in records:
+        read += record.length
+        if (last is not None and record.line > last) or (most_bytes is not None and read > most_bytes):
+            return
+        if lines is None or record.line in lines:
+            yield record
+
+
+def _chunks(records: Iterator[Record]) -> Iterator[tuple[list[Record], bool]]:
+    chunk: list[Record] = []
+    for record in records:
+        if len(chunk) >= PART_RECORDS:
+            yield chunk, False
+            chunk = []
+        chunk.append(record)
+    yield chunk, True

@@ -1,0 +1,168 @@
+"""`tollbook attribution explain` and `test` say which rule gave what, from the records themselves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+RULES = """
+[attribution]
+tenant = ["metadata.tenant", {from = "metadata.alias", match = "^team-([a-z]+)-"}, {from = "source.folder"}]
+workflow = [{from = "metadata.team", map = "teams.csv", key = "id", value = "flow"}]
+environment = []
+end_user = ["metadata.person"]
+[attribution.defaults]
+environment = "prod"
+[tiers]
+premium = ["gpt-4*"]
+"""
+TOKENS = {"model": "gpt-4.1", "input_tokens": 1000, "output_tokens": 10}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "tollbook.toml").write_text(RULES)
+    (tmp_path / "teams.csv").write_text("id,flow\nt-1,digest\n")
+    (tmp_path / "umbra").mkdir()
+    told = [
+        {"tenant": "acme", "team": "t-1", "person": "ida@example.test"},
+        {"alias": "team-blue-7", "team": "t-2"},
+        {"alias": "other"},
+    ]
+    records = [
+        {
+            "tollbook": 1,
+            "ts": f"2026-10-05T09:0{n}:00Z",
+            "call_id": f"call-{n:08}",
+            **TOKENS,
+            "metadata": each,
+        }
+        for n, each in enumerate(told)
+    ]
+    (tmp_path / "umbra" / "calls.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in records))
+    return tmp_path
+
+
+@pytest.fixture
+def run(place: Path, run_in):
+    return run_in(place)
+
+
+def dimensions(done) -> dict[str, dict[str, object]]:
+    return json.loads(done.out)["records"][0]["dimensions"]
+
+
+def ids(run) -> list[str]:
+    assert run("ingest", "umbra").code == 0
+    found = run("sql", "--json", "SELECT request_id FROM requests ORDER BY ts").out
+    return [row[0] for row in json.loads(found)["rows"]]
+
+
+def test_a_call_is_explained_by_its_id(run):
+    first, _, third = ids(run)
+    found = dimensions(run("attribution", "explain", first, "--json"))
+    assert (found["tenant"]["value"], found["tenant"]["by"]) == ("acme", "metadata.tenant")
+    assert (found["workflow"]["value"], found["workflow"]["by"]) == ("digest", "metadata.team map teams.csv")
+    assert (found["environment"]["value"], found["environment"]["by"]) == ("prod", "the default")
+    assert found["model_tier"]["by"] == "[tiers] premium, which gpt-4.1 fits"
+    found = dimensions(run("attribution", "explain", third[:9], "--json"))
+    assert (found["tenant"]["value"], found["tenant"]["by"]) == ("umbra", "source.folder")
+
+
+def test_rules_that_were_asked_in_vain_say_what_they_found(run):
+    *_, third = ids(run)
+    lines = [line.strip() for line in run("attribution", "explain", third).out.splitlines()]
+    assert "metadata.tenant: nothing there" in lines
+    assert "metadata.alias match ^team-([a-z]+)-: the expression does not match (other)" in lines
+
+
+def test_a_value_that_the_table_does_not_know_is_shown(run):
+    found = run("attribution", "explain", "umbra/calls.jsonl:2").out
+    assert "metadata.team map teams.csv: not in the table (t-2)" in found
+
+
+def test_a_place_in_a_file_needs_no_ledger(run, place: Path):
+    found = dimensions(run("attribution", "explain", "umbra/calls.jsonl:2", "--json"))
+    assert (found["tenant"]["value"], found["workflow"]["value"]) == ("blue", None)
+    assert not (place / "tollbook.duckdb").exists()
+
+
+def test_a_person_is_shown_as_the_ledger_knows_them(run):
+    first, *_ = ids(run)
+    done = run("attribution", "explain", first, "--json")
+    found = run("sql", "--json", "SELECT end_user FROM requests WHERE end_user IS NOT NULL").out
+    assert dimensions(done)["end_user"]["value"] == json.loads(found)["rows"][0][0]
+    assert "ida" not in done.out
+
+
+def test_without_a_ledger_no_person_is_shown(run):
+    assert "ida" not in run("attribution", "explain", "umbra/calls.jsonl:1").out
+
+
+def test_where_the_file_is_gone_the_ledger_says_what_it_knows(run, place: Path):
+    first, *_ = ids(run)
+    (place / "umbra" / "calls.jsonl").unlink()
+    done = run("attribution", "explain", first)
+    assert done.code == 0
+    assert "cannot be read again: the file is there no more" in done.out
+    assert "tenant       acme" in done.out
+
+
+def test_where_another_record_stands_by_now_it_is_not_taken_for_the_call(run, place: Path):
+    first, *_ = ids(run)
+    log = place / "umbra" / "calls.jsonl"
+    log.write_text(log.read_text().replace("call-00000000", "call-99999999"))
+    assert "another record stands there by now" in run("attribution", "explain", first).out
+
+
+def test_what_the_ledger_holds_otherwise_is_said(run, place: Path):
+    first, *_ = ids(run)
+    (place / "tollbook.toml").write_text(RULES.replace('"metadata.tenant", ', ""))
+    assert "the ledger has acme: from another record" in run("attribution", "explain", first).out
+
+
+@pytest.mark.parametrize(
+    ("request_", "told"),
+    [
+        ("ffffffffffff", "no call 'ffffffffffff' in "),
+        ("umbra/calls.jsonl:9", "umbra/calls.jsonl line 9: no call can be read there"),
+        ("nowhere.jsonl:1", "nowhere.jsonl line 1: the file is there no more"),
+    ],
+)
+def test_what_cannot_be_explained_is_a_sentence(run, request_: str, told: str):
+    ids(run)
+    done = run("attribution", "explain", request_)
+    assert (done.code, done.out) == (2, "")
+    assert told in done.err
+
+
+def test_files_are_tried_on_without_booking_them(run, place: Path):
+    found = json.loads(run("attribution", "test", "umbra", "--json").out)
+    assert found["calls"] == 3
+    by = {name: each["by"] for name, each in found["dimensions"].items()}
+    assert by["tenant"] == {
+        "metadata.tenant": 1,
+        "metadata.alias match ^team-([a-z]+)-": 1,
+        "source.folder": 1,
+    }
+    assert by["workflow"] == {"metadata.team map teams.csv": 1}
+    assert by["environment"] == {"the default": 3}
+    assert found["dimensions"]["tenant"]["values"] == {"acme": 1, "blue": 1, "umbra": 1}
+    assert found["dimensions"]["end_user"]["values"] == {}
+    assert not (place / "tollbook.duckdb").exists()
+
+
+def test_a_test_says_each_share(run):
+    lines = run("attribution", "test", "umbra").out.splitlines()
+    assert lines[0] == "3 calls"
+    assert "workflow: 33 % attributed, 2 unattributed" in lines
+
+
+def test_a_file_that_cannot_be_read_is_told(run, place: Path):
+    (place / "umbra" / "other.jsonl").write_text('{"what": 1}\n')
+    done = run("attribution", "test", "umbra")
+    assert done.code == 2
+    assert "cannot tell the format" in done.err
+    assert done.out.startswith("3 calls")
