@@ -14,7 +14,7 @@ from collector import pieces, tokenizers
 from collector.decoding import object_of
 from collector.formats import FORMATS, NotACallError
 from collector.formats.format import Follow
-from collector.identity import digest
+from collector.identity import digest, told_by
 from collector.masking import excerpt
 from collector.rows import Reading, Row, records_frame, row, versions_frame
 from collector.sources import Record
@@ -87,6 +87,7 @@ class _Told:
     record: Record
     calls: Iterable[_Call] = ()
     problem: str | None = None
+    is_record: bool = True
 
 
 def _taken(told: Iterable[_Told], reading: Reading) -> _Taken:
@@ -100,7 +101,7 @@ def _taken(told: Iterable[_Told], reading: Reading) -> _Taken:
                 _take(call, known_by, each.record, reading, taken)
         except ValueError as error:
             taken.rejects.append(_reject(each.record, str(error), reading.source_file))
-        taken.set_aside += len(taken.rows) + len(taken.rejects) == before
+        taken.set_aside += each.is_record and len(taken.rows) + len(taken.rejects) == before
     return taken
 
 
@@ -140,16 +141,20 @@ def _numbered(items: Iterable[Mapping[str, object]], record: Record) -> Iterator
 def _followed(records: Sequence[Record], follow: Follow, last: bool) -> list[_Told]:
     """Each record after those before it; read once only, as the reader remembers."""
     told = [_after(record, follow) for record in records]
-    if last and records:
-        told.append(_Told(records[-1], list(_numbered(follow(None), records[-1]))))
-    return told
+    # What the end of the file brings to light belongs to no record; the last one stands for it.
+    ending = list(_identified(follow(None))) if last and records else []
+    return [*told, _Told(records[-1], ending, is_record=False)] if ending else told
 
 
 def _after(record: Record, follow: Follow) -> _Told:
     try:
-        return _Told(record, list(_numbered(follow(object_of(record)), record)))
+        return _Told(record, list(_identified(follow(object_of(record)))))
     except ValueError as error:
         return _Told(record, problem=str(error))
+
+
+def _identified(items: Iterable[Mapping[str, object]]) -> Iterator[_Call]:
+    return ((item, told_by(item)) for item in items)
 
 
 def _reject(record: Record, reason: str, source_file: str, known_by: bytes | None = None) -> Reject:

@@ -6,6 +6,7 @@ import hashlib
 import re
 import uuid
 
+from collector.apis.json_shapes import Json, compact
 from ledger.types import Request
 
 # Ids as the providers really make them. A test server that answers "chatcmpl-123" to everything must
@@ -37,11 +38,28 @@ _NO_IDS = re.compile(
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
 _DIGEST_BYTES = 16
+_TOLD_BYTES = 2
+_MOST_TOLD = 2**16 - 1
 
 
 def digest(data: bytes) -> bytes:
     """The first 16 bytes of sha256: what a record, or an id, is known by."""
     return hashlib.sha256(data).digest()[:_DIGEST_BYTES]
+
+
+def told_by(item: Json) -> bytes:
+    """What a call is known by that several records of a file tell: those in its `records`, or all of it.
+
+    The call as more records tell it is known by more, so that a file read before its end was written never
+    outdoes the whole file where nothing else tells the two apart.
+    """
+    records = item.get("records")
+    told = records if isinstance(records, list) else [item]
+    try:
+        text = "".join(map(compact, told)).encode("utf-8", "replace")
+    except RecursionError:
+        raise ValueError("the record is nested too deeply to be read") from None
+    return min(len(told), _MOST_TOLD).to_bytes(_TOLD_BYTES, "big") + digest(text)[_TOLD_BYTES:]
 
 
 def request_id(request: Request, source: str, record_digest: bytes) -> tuple[str, str]:

@@ -23,7 +23,7 @@ from ledger.derived import settle
 from ledger.posting import Batch, Outcome, positions, post, post_all, total
 from ledger.store import Ledger
 
-__all__ = ["FileSummary", "Intake", "Summary", "batches", "ingest", "read_again"]
+__all__ = ["FileSummary", "Intake", "Summary", "batches", "ingest", "read_again", "read_file_again"]
 
 # Below it, one process is done before others have started.
 POOLED_FROM = 32 * 1024 * 1024
@@ -260,3 +260,25 @@ def read_again(
     if batch.records.height:
         post(ledger, replace(batch, rejects=batch.rejects.clear(), reads_on=False), intake.contracts, now)
     return dict(batch.rejects.select("record_digest", "reason").iter_rows())
+
+
+def read_file_again(
+    ledger: Ledger, source_file: str, form: str, intake: Intake, now: datetime
+) -> tuple[frozenset[bytes], dict[bytes, str]]:
+    """Book a whole file again, whose records are not told by themselves: what is booked, and why what is not.
+
+    How far the file has been read stays as it was, and so do its rejects.
+    """
+    booked: set[bytes] = set()
+    reasons: dict[bytes, str] = {}
+    wanted = replace(_calibrated(intake, ledger), format=form)
+    for batch in batches(source_file, wanted, now, ledger.key, trust.reason_against(ledger, fast.name())):
+        post(
+            ledger,
+            replace(batch, rejects=batch.rejects.clear(), source=None, reads_on=False),
+            intake.contracts,
+            now,
+        )
+        booked.update(batch.records["record_digest"])
+        reasons.update(batch.rejects.select("record_digest", "reason").iter_rows())
+    return frozenset(booked), reasons

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,8 +11,9 @@ from pathlib import Path
 
 from collector import places, sources
 from collector.contents import AUTO
+from collector.formats import FORMATS
 from collector.identity import digest
-from collector.ingest import Intake, read_again
+from collector.ingest import Intake, read_again, read_file_again
 from collector.rows import AHEAD, GRACE
 from collector.sources import Record, SourceError
 from ledger.posting import DAMAGED, UNFINISHED
@@ -98,12 +99,51 @@ def total(files: Sequence[FileRetried]) -> Retried:
 
 def _retry_file(file: str, known: Sequence[_Place], visit: Visit, intake: Intake, now: datetime) -> Retried:
     open_ended = [place for place in known if place.reason in (UNFINISHED, DAMAGED)]
-    found = _texts(file, [place for place in known if place not in open_ended])
-    booked = 0
-    for form, records in groupby(found, key=lambda pair: pair[0].source):
-        booked += _book(file, form, [record for _, record in records], visit, intake, now)
-    still = len(open_ended) + len(found) - booked
+    booked, still = 0, len(open_ended)
+    rest = (place for place in known if place not in open_ended)
+    for form, of_form in groupby(rest, key=lambda place: place.source):
+        wanted = form if intake.format == AUTO else intake.format
+        retry_form = _retry_whole if _is_told_together(wanted) else _retry_places
+        done = retry_form(file, wanted, list(of_form), visit, intake, now)
+        booked, still = booked + done.booked, still + done.still_rejected
     return Retried(booked, still, len(known) - booked - still)
+
+
+def _is_told_together(form: str) -> bool:
+    """Whether a reject need not be a record by itself, but what came of one, or of several."""
+    return form in FORMATS and (FORMATS[form].items is not None or FORMATS[form].follow is not None)
+
+
+def _retry_whole(
+    file: str, form: str, known: Sequence[_Place], visit: Visit, intake: Intake, now: datetime
+) -> Retried:
+    """Read the whole file again for the rejects in it."""
+    if not (sources.is_url(file) or Path(file).exists()):
+        return Retried()
+    try:
+        with visit() as ledger:
+            booked, reasons = read_file_again(ledger, file, form, intake, now)
+            _keep_reasons(ledger, reasons)
+    except (SourceError, OSError):
+        return Retried()
+    wanted = {place.digest for place in known}
+    return Retried(len(wanted & booked), len(wanted & reasons.keys() - booked))
+
+
+def _retry_places(
+    file: str, form: str, known: Sequence[_Place], visit: Visit, intake: Intake, now: datetime
+) -> Retried:
+    """Read the rejects again that the file still holds at their places."""
+    records = [record for _, record in _texts(file, known)]
+    with visit() as ledger:
+        reasons = read_again(ledger, records, form, file, intake, now) if records else {}
+        _keep_reasons(ledger, reasons)
+    return Retried(len(records) - len(reasons), len(reasons))
+
+
+def _keep_reasons(ledger: Ledger, reasons: Mapping[bytes, str]) -> None:
+    for known_by, reason in reasons.items():
+        ledger.execute("UPDATE rejects SET reason = ? WHERE record_digest = ?", [reason, known_by])
 
 
 def _texts(file: str, wanted: Sequence[_Place]) -> list[tuple[_Place, Record]]:
@@ -125,14 +165,3 @@ def _texts(file: str, wanted: Sequence[_Place]) -> list[tuple[_Place, Record]]:
     except (SourceError, *sources.DAMAGE):
         pass
     return found
-
-
-def _book(
-    file: str, form: str, records: Sequence[Record], visit: Visit, intake: Intake, now: datetime
-) -> int:
-    wanted = form if intake.format == AUTO else intake.format
-    with visit() as ledger:
-        reasons = read_again(ledger, records, wanted, file, intake, now)
-        for known_by, reason in reasons.items():
-            ledger.execute("UPDATE rejects SET reason = ? WHERE record_digest = ?", [reason, known_by])
-    return len(records) - len(reasons)

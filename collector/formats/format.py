@@ -10,7 +10,8 @@ from ledger.types import Bill, Request, Span
 
 # The calls in one record.
 Items = Callable[[Json], Iterator[Json]]
-# Takes the records of one file in their order, None after the last, and gives what `read` takes.
+# Takes the records of one file in their order, None after the last, and gives what `read` takes. What an item
+# has under `records` is what tells the call itself: the call is known by that, else by the whole item.
 Follow = Callable[[Json | None], Iterator[Json]]
 
 
