@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from collector.formats import (
+    claude_code,
+    codex,
     helicone,
     langfuse,
     langsmith,
@@ -81,6 +83,22 @@ FORMATS: dict[str, Format] = {
         _guarded(langsmith.read, langsmith.KEYS),
         langsmith.items,
         facts=langsmith.FACTS,
+    ),
+    "claude_code": Format(
+        "claude_code",
+        "Claude Code's session files, one line a message or a piece of one",
+        claude_code.matches,
+        _guarded(claude_code.read, claude_code.KEYS),
+        follow=claude_code.follow,
+        facts=claude_code.FACTS,
+    ),
+    "codex": Format(
+        "codex",
+        "Codex's session files (rollouts), and what `codex exec --json` prints",
+        codex.matches,
+        _guarded(codex.read, codex.KEYS),
+        follow=codex.follow,
+        facts=codex.FACTS,
     ),
     "helicone": Format(
         "helicone",

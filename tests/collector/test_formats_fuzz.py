@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collector.apis import APIS, detect, error, operation, path_model, provider
-from collector.formats import FORMATS
-from ledger.types import Api, Request
+from collector.formats import FORMATS, follow
+from ledger.types import Api, Bill, Request, Span
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples" / "formats"
 RECORDS = {
@@ -96,6 +97,21 @@ def test_a_damaged_record_is_read_or_refused_with_a_reason(name, data):
 def test_any_object_is_read_or_refused_with_a_reason(name, record):
     outcome = read_or_refuse(name, record)
     assert isinstance(outcome, Request) or outcome
+
+
+@pytest.mark.parametrize("name", [name for name, form in FORMATS.items() if form.items or form.follow])
+@relaxed
+@given(data=st.data())
+def test_a_damaged_record_of_several_calls_is_read_or_refused_with_a_reason(name, data):
+    records = [*RECORDS[name][:4], data.draw(damaged(name)), *RECORDS[name][4:], data.draw(objects)]
+    reading, items = follow(name), FORMATS[name].items
+    for record in (*records, None) if reading else records:
+        found = []
+        with suppress(ValueError):
+            found = list(reading(record) if reading else items(record))
+        for item in found:
+            outcome = read_or_refuse(name, item)
+            assert isinstance(outcome, Request | Span | Bill) or outcome
 
 
 @pytest.mark.parametrize("api", Api)
