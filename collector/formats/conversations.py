@@ -69,7 +69,7 @@ def answer(logged: object) -> Answer | None:
     found = list(map(_spoken, said if isinstance(said, list) else [said] if said else []))
     if not found or not all(found):
         return None
-    if any(block.get("type") in _BLOCKS for each in found for block in mappings(each.get("content"))):
+    if any(text(block.get("type")) in _BLOCKS for each in found for block in mappings(each.get("content"))):
         return anthropic_messages.answer(found[0])
     reason = next((text(each.get("finish_reason")) for each in found if each.get("finish_reason")), None)
     return openai_chat.answer({"choices": [{"message": each, "finish_reason": reason} for each in found]})

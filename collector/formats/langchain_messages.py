@@ -58,7 +58,7 @@ def _content(content: object) -> tuple[object, str]:
     """The content without what a message says again elsewhere, and the reasoning that stood in it."""
     if not isinstance(content, list):
         return content, ""
-    kept = [part for part in content if mapping(part).get("type") not in _ELSEWHERE]
+    kept = [part for part in content if text(mapping(part).get("type")) not in _ELSEWHERE]
     thoughts = (text(part.get("thinking")) or text(part.get("reasoning")) for part in mappings(content))
     return kept, "".join(thoughts)
 
