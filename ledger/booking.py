@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from ledger.frames import BUCKETS
+from ledger.frames import BUCKETS, SAYS_ESTIMATED
 from ledger.prices import Contract, Meter, Price
 from ledger.quotes import hold, join, quote
 from ledger.shares import apportion
@@ -87,6 +87,11 @@ def _missing_input() -> pl.Expr:
     )
 
 
+def _says_estimated() -> pl.Expr:
+    """Whether the log gives an estimate of its own in place of the provider's numbers."""
+    return pl.col("usage_json").str.starts_with(SAYS_ESTIMATED).fill_null(value=False)
+
+
 def is_half_reported() -> pl.Expr:
     """Whether a record reports one side of its usage and our count has to stand in for the other."""
     return (_missing_output() | _missing_input()) & ~pl.col("cache_hit")
@@ -119,6 +124,8 @@ def _bill(records: pl.DataFrame) -> pl.DataFrame:
     )
     source = (
         pl.when(is_half_reported())
+        .then(pl.lit("estimated"))
+        .when(_reported(BUCKETS) & _says_estimated())
         .then(pl.lit("estimated"))
         .when(_reported(BUCKETS))
         .then(pl.lit("reported"))

@@ -38,6 +38,8 @@ def _schema(columns: Mapping[str, pl.DataType | type[pl.DataType]]) -> pl.Schema
     return pl.Schema(dict(columns))
 
 
+# How a usage object begins that says of itself to be an estimate; such a row is no reported one.
+SAYS_ESTIMATED = '{"estimated":true'
 USAGE_COLUMNS = (*BUCKETS, "reasoning_tokens", "audio_input_tokens", "audio_output_tokens")
 
 # One record of a call as read from a log, counted and attributed but not yet merged or priced.

@@ -12,7 +12,7 @@ import polars as pl
 
 from ledger import closed, derived
 from ledger.booking import MONEY_COLUMNS, book, is_half_reported
-from ledger.frames import RECORDS
+from ledger.frames import RECORDS, SAYS_ESTIMATED
 from ledger.known import EVERYWHERE, Near, near
 from ledger.merge import merge
 from ledger.prices import Contract, as_frame
@@ -45,9 +45,9 @@ def _around(of_fresh: pl.DataFrame, again: pl.DataFrame) -> Near:
 # A row of a call seen once still holds its record as read: only a count that stands in for missing usage
 # has to be taken back out.
 _STOOD_IN = ("input_tokens", "output_tokens", "reasoning_tokens")
+_LOGGED = f"usage_source = 'reported' OR starts_with(usage_json, '{SAYS_ESTIMATED}')"
 _AS_READ = ", ".join(
-    f"CASE WHEN usage_source = 'reported' THEN {name} END AS {name}" if name in _STOOD_IN else name
-    for name in RECORDS
+    f"CASE WHEN {_LOGGED} THEN {name} END AS {name}" if name in _STOOD_IN else name for name in RECORDS
 )
 _TO_ROW = "request_id::UUID AS request_id, map_from_entries(tags) AS tags"
 _FROM_ROW = "request_id::VARCHAR AS request_id, map_entries(tags) AS tags"

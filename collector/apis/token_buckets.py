@@ -75,6 +75,11 @@ def reported(usage: Json, buckets: Usage) -> Reported:
     return buckets, compact(_plain(usage, 0))
 
 
+def estimated(usage: Json, buckets: Usage) -> Reported:
+    """Pair buckets that somebody estimated with the usage object, which says so first."""
+    return reported({"estimated": True, **usage}, buckets)
+
+
 def _plain(value: object, depth: int) -> object:
     if isinstance(value, str):
         return _name(value)

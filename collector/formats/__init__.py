@@ -12,6 +12,7 @@ from collector.formats import (
     langfuse,
     langsmith,
     litellm,
+    llamaindex_tokens,
     openai,
     openinference,
     otlp,
@@ -99,6 +100,13 @@ FORMATS: dict[str, Format] = {
         _guarded(codex.read, codex.KEYS),
         follow=codex.follow,
         facts=codex.FACTS,
+    ),
+    "llamaindex_tokens": Format(
+        "llamaindex_tokens",
+        "LlamaIndex's token counting events: counts, without time and model",
+        llamaindex_tokens.matches,
+        _guarded(llamaindex_tokens.read, llamaindex_tokens.KEYS),
+        facts=llamaindex_tokens.FACTS,
     ),
     "helicone": Format(
         "helicone",
