@@ -192,8 +192,14 @@ def replace_parts(ledger: Ledger, records: pl.DataFrame) -> None:
     _keep_parts(ledger, records)
 
 
-# The ids are spread evenly: a sixteenth of them at a time fits in memory however many there are.
-_SLICES = tuple(f"{digit:x}" for digit in range(16))
+def _slice(digit: str) -> tuple[str, str]:
+    low, high = (f"{digit}{rest * 7}-{rest * 4}-{rest * 4}-{rest * 4}-{rest * 12}" for rest in "0f")
+    return low, high
+
+
+# The first and the last id of each: ids are spread evenly, and a sixteenth of them at a time fits in memory
+# however many there are.
+SLICES = tuple(_slice(f"{digit:x}") for digit in range(16))
 
 
 def unite(ledger: Ledger, contracts: Sequence[Contract], now: datetime) -> int:
@@ -201,19 +207,18 @@ def unite(ledger: Ledger, contracts: Sequence[Contract], now: datetime) -> int:
 
     Reads the id of every row, so it is work for the night.
     """
-    found = [request_id for digit in _SLICES for request_id in _twice(ledger, digit)]
+    found = [request_id for ends in SLICES for request_id in _twice(ledger, ends)]
     if found:
         with ledger.transaction():
             _unite(ledger, found, contracts, now)
     return len(found)
 
 
-def _twice(ledger: Ledger, digit: str) -> list[str]:
-    low, high = (f"{digit}{rest * 7}-{rest * 4}-{rest * 4}-{rest * 4}-{rest * 12}" for rest in "0f")
+def _twice(ledger: Ledger, ends: tuple[str, str]) -> list[str]:
     rows = ledger.rows(
         "SELECT request_id::VARCHAR FROM requests WHERE request_id BETWEEN ?::UUID AND ?::UUID "
         "GROUP BY request_id HAVING count(*) > 1",
-        [low, high],
+        ends,
     )
     return [str(request_id) for (request_id,) in rows]
 

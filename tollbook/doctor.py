@@ -16,7 +16,7 @@ from collector.sources import NothingThereError, SourceError
 from ledger import queries, trust, units
 from ledger.prices import book_date, book_version
 from ledger.store import Ledger
-from tollbook import parts
+from tollbook import parts, self_checks
 from tollbook.config import ConfigError, Configuration
 
 Visit = Callable[[], AbstractContextManager[Ledger]]
@@ -40,13 +40,15 @@ class Point:
     text: str
 
 
-def examine(config: Configuration, ledger_path: Path, visit: Visit, now: datetime) -> list[Point]:
-    """Look at everything; never writes."""
+def examine(
+    config: Configuration, ledger_path: Path, visit: Visit, now: datetime, *, deep: bool = False
+) -> list[Point]:
+    """Look at everything, with `deep` at every row; never writes."""
     points = [_configuration(config), *_sources(config), *_channels(config), _counter(), _vocabularies()]
     if not ledger_path.exists():
         return [*points, Point(Verdict.NOTE, "ledger", f"none at {ledger_path} yet: run `tollbook ingest`")]
     with visit() as ledger:
-        points += [*_ledger(ledger, now, config), *_books(ledger)]
+        points += [*_ledger(ledger, now, config), *_books(ledger, deep=deep)]
     return points
 
 
@@ -165,32 +167,11 @@ def _gaps(ledger: Ledger, now: datetime, has_tiers: bool) -> Iterator[Point]:
             )
 
 
-_SELF_CHECKS = {
-    "every call is booked once": "SELECT count(*) - count(DISTINCT request_id) FROM requests",
-    "meters sum to the cost": """
-        SELECT count(*) FROM requests WHERE cost_usd IS NOT NULL
-        AND cost_usd <> input_cost_usd + cache_read_cost_usd + cache_write_cost_usd + output_cost_usd""",
-    "segments sum to the billed input": """
-        SELECT count(*) FROM requests WHERE seg_user IS NOT NULL AND
-        seg_tools + seg_system + seg_schema + seg_history + seg_context + seg_tool_results + seg_user
-        + seg_media + seg_framing + seg_unexplained
-        <> coalesce(input_tokens, 0) + coalesce(cache_read_tokens, 0) + coalesce(cache_write_tokens, 0)
-        + coalesce(cache_write_1h_tokens, 0)""",
-    "segments and answers sum to the cost": """
-        SELECT count(*) FROM requests WHERE cost_usd IS NOT NULL AND cost_usd <>
-        cost_tools_usd + cost_system_usd + cost_schema_usd + cost_history_usd + cost_context_usd
-        + cost_tool_results_usd + cost_user_usd + cost_media_usd + cost_framing_usd + cost_unexplained_usd
-        + cost_answer_usd + cost_tool_calls_usd + cost_reasoning_usd""",
-    "the rollup ties to the requests": """
-        SELECT CASE WHEN (
-            SELECT coalesce(sum(cost_usd), 0) FROM rollup WHERE bucket::DATE NOT IN (
-                SELECT period_start::DATE FROM sealed WHERE kind = 'dropped')
-            ) = (SELECT coalesce(sum(cost_usd), 0) FROM requests) THEN 0 ELSE 1 END""",
-}
-
-
-def _books(ledger: Ledger) -> Iterator[Point]:
-    for name, sql in _SELF_CHECKS.items():
-        wrong = int(str(ledger.rows(sql)[0][0]))
-        verdict = Verdict.OK if wrong == 0 else Verdict.FAIL
-        yield Point(verdict, "books", name if wrong == 0 else f"{name}: not so for {wrong:,} rows")
+def _books(ledger: Ledger, *, deep: bool) -> Iterator[Point]:
+    for checked in self_checks.check(ledger, deep=deep):
+        days = self_checks.NEWEST.days
+        scope = "" if checked.since is None else f", in the newest {days} days (`--deep`: in all)"
+        wrong = f": not so for {checked.wrong:,} rows" if checked.wrong else ""
+        yield Point(
+            Verdict.FAIL if checked.wrong else Verdict.OK, "books", f"{checked.sentence}{scope}{wrong}"
+        )

@@ -113,3 +113,37 @@ def test_a_source_that_matches_nothing_is_noted(folder: Path, place: Path):
     with (folder / "tollbook.toml").open("a") as config:
         config.write('\n[[source]]\npath = "elsewhere/*.jsonl"\n')
     assert _texts(_examine(folder, place), "source", Verdict.NOTE) == ["elsewhere/*.jsonl: no file matches"]
+
+
+OLD_DAMAGE = (
+    "INSERT INTO requests SELECT * REPLACE (gen_random_uuid() AS request_id, ts - INTERVAL 30 DAY AS ts, "
+    "cost_usd + 1 AS cost_usd) FROM requests WHERE cost_usd IS NOT NULL LIMIT 3",
+    "INSERT INTO rollup BY NAME SELECT sum(cost_usd) AS cost_usd, min(time_bucket(INTERVAL 15 MINUTE, ts)) "
+    "AS bucket, count(*) AS requests FROM requests "
+    "WHERE ts < (SELECT max(ts) FROM requests) - INTERVAL 7 DAY",
+)
+
+
+@pytest.fixture
+def damaged_long_ago(booked: Path, place: Path) -> Path:
+    with store.open(place) as ledger:
+        for damage in OLD_DAMAGE:
+            ledger.execute(damage)
+    return booked
+
+
+def test_rows_older_than_a_week_are_left_to_a_deep_look(damaged_long_ago: Path, place: Path):
+    points = _examine(damaged_long_ago, place)
+    assert _texts(points, "books", Verdict.FAIL) == []
+    said = _texts(points, "books", Verdict.OK)
+    assert [text.endswith("in the newest 7 days (`--deep`: in all)") for text in said] == [True] * 4 + [False]
+
+
+def test_a_deep_look_finds_what_is_wrong_in_old_rows(damaged_long_ago: Path, place: Path):
+    config = load(damaged_long_ago / "tollbook.toml")
+    points = examine(config, place, lambda: store.open(place, read_only=True), MORNING, deep=True)
+    assert _texts(points, "books", Verdict.FAIL) == [
+        "meters sum to the cost: not so for 3 rows",
+        "segments and answers sum to the cost: not so for 3 rows",
+    ]
+    assert "every call is booked once" in _texts(points, "books", Verdict.OK)

@@ -29,12 +29,17 @@ def init(
 
 
 @at_desk
-def doctor(desk: Desk) -> None:
+def doctor(
+    desk: Desk,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Check every row, not only those of the newest 7 days.")
+    ] = False,
+) -> None:
     """Say what is configured, reachable, stale, unpriced, unattributed, and whether the books tie."""
     from tollbook import screen
     from tollbook.doctor import Verdict, examine
 
-    points = examine(desk.config, desk.ledger, desk.look, desk.now)
+    points = examine(desk.config, desk.ledger, desk.look, desk.now, deep=deep)
     desk.say(
         screen.examination(points),
         points=[{"verdict": p.verdict, "about": p.about, "text": p.text} for p in points],
