@@ -11,6 +11,7 @@ from collector import containers, sources
 from collector.containers import Opened
 from collector.decoding import object_of
 from collector.formats import FORMATS, sniff
+from collector.rotation import plain_rest
 from collector.sources import STDIN, Record, SourceError
 from ledger.posting import SourcePosition
 
@@ -41,12 +42,22 @@ def where_to_start(
     """
     if path == STDIN or known is None or not fits(known, wanted):
         return _FRESH
+    if sources.is_compressed(path) and not sources.is_compressed(known.path):
+        return _after_packing(path, file, known)
     size = sources.size_of(file)
     if size < known.position or sources.fingerprint(file, known.position) != known.digest:
         return _FRESH
     if size == known.position or (size == known.size and _says_all(path)):
         return None
     return _FRESH if is_read_whole(path, known.format) else known
+
+
+def _after_packing(path: str, file: IO[bytes], known: SourcePosition) -> SourcePosition | None:
+    """Where to read on in a file that was compressed after it was read."""
+    goes_on = plain_rest(path, file, known)
+    if goes_on is None or (goes_on and is_read_whole(known.path, known.format)):
+        return _FRESH
+    return known if goes_on else None
 
 
 def _says_all(path: str) -> bool:
@@ -84,6 +95,8 @@ def read_contents(
         return _contained(kind, Opened(path, file, start, size, settled), wanted)
     whole = path == STDIN or sources.is_compressed(path)
     stream = sources.plain_text(path, file, start.position)
+    if sources.is_compressed(path):
+        sources.skip(stream, 0, start.position)
     end = None if whole else size
     lines = sources.records(stream, start.lines + 1, start.position, whole=whole, end=end)
     head, objects = _head(lines)

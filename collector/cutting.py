@@ -10,6 +10,7 @@ from typing import IO
 from collector import objects, sources
 from collector.contents import fits, is_lines, is_read_whole, read_contents, where_to_start
 from collector.places import Stamp, stamp_of
+from collector.rotation import NOTHING_READ, ReadBefore
 from collector.sources import STDIN, SourceError
 from collector.work import Part, Source, Stretch, Unit
 from ledger.posting import SourcePosition
@@ -47,6 +48,7 @@ class Cutting:
     wanted: str
     settle: Callable[[int, Part], None]
     stamps: Mapping[str, Stamp] = field(default_factory=dict)
+    read_before: ReadBefore = NOTHING_READ
     open_files: dict[int, OpenFile] = field(default_factory=dict)
 
     def tasks(self, paths: Sequence[str]) -> Iterator[Task]:
@@ -87,10 +89,9 @@ class Cutting:
         if sources.is_url(path):
             yield from self._object(number, path)
             return
-        known = self.known.get(sources.name_of(path))
         handle = sources.open_file(path)
         try:
-            start = where_to_start(path, handle, known, self.wanted)
+            known, start = self._start(path, handle)
             size = sources.size_of(handle)
             form = None if start is None else self._form_of_lines(path, handle, start, size)
             if start is not None and form is not None:
@@ -98,12 +99,24 @@ class Cutting:
         finally:
             if number not in self.open_files:
                 handle.close()
-        if start is None:
+        if start is None and known is not None and known.path != sources.name_of(path):
+            # Its place is to be kept under the name that it has now.
+            yield Source(path, known), 0
+        elif start is None:
             self.settle(number, Part(size=size, last=True, unchanged=True))
         elif form is None:
-            yield Source(path, known), size - start.position
+            yield Source(path, known), max(size - start.position, 0)
         else:
             yield from _stretches(path, handle, form, start.position, size)
+
+    def _start(self, path: str, handle: IO[bytes]) -> tuple[SourcePosition | None, SourcePosition | None]:
+        """How far the file was read, under this name or another one, and where to read on."""
+        known = self.known.get(sources.name_of(path))
+        start = where_to_start(path, handle, known, self.wanted)
+        elsewhere = None if start is None or start.position else self.read_before.find(path, handle)
+        if elsewhere is None:
+            return known, start
+        return elsewhere, where_to_start(path, handle, elsewhere, self.wanted)
 
     def _object(self, number: int, url: str) -> Iterator[tuple[Unit, int]]:
         known = self.known.get(url)

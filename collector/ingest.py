@@ -16,6 +16,7 @@ from collector.batches import batch_of
 from collector.cutting import Cutting, Numbered, left_to_read
 from collector.places import stamp_of
 from collector.readers import results
+from collector.rotation import read_before
 from collector.sources import STDIN, Record
 from collector.work import Intake, Job, Part, Stretch, batches, read, reading_of
 from ledger import calibrations, token_cache, trust
@@ -90,7 +91,7 @@ def ingest(
         left = left_to_read(paths, known, stamps)
         job = _job(ledger, _calibrated(intake, ledger), now, left)
     run = _Run(job, visit, progress, undisturbed, [FileSummary(path) for path in paths])
-    cutting = Cutting(known, intake.format, run.settle, stamps)
+    cutting = Cutting(known, intake.format, run.settle, stamps, read_before(known.values()))
     try:
         # Standard input is read by the process it was given to.
         helpers = workers if workers > 1 and STDIN not in paths and left >= POOLED_FROM else 0

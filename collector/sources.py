@@ -28,6 +28,8 @@ STDIN = "-"
 MAX_RECORD_BYTES = 32 * 1024 * 1024
 _WHOLE_FILE_BYTES = 64 * 1024 * 1024
 SAMPLED_BYTES = 64 * 1024
+# A smaller file is read again as fast as it is recognised.
+HEAD_BYTES = 4096
 # Records are longer than the 8 KiB that Python reads at a time by itself.
 _BUFFER_BYTES = 128 * 1024
 # A frame's bytes can unfold by 30,000: read in small pieces, a hostile file costs a quarter of a gigabyte.
@@ -153,6 +155,16 @@ def fingerprint(file: IO[bytes], position: int) -> bytes:
     found.update(os.pread(file.fileno(), length, 0))
     found.update(os.pread(file.fileno(), length, position - length))
     return found.digest()
+
+
+def head(file: IO[bytes], position: int) -> bytes | None:
+    """A digest of the open file's first bytes, None where fewer than that lie before `position`."""
+    return head_digest(os.pread(file.fileno(), HEAD_BYTES, 0)) if position >= HEAD_BYTES else None
+
+
+def head_digest(start: bytes) -> bytes:
+    """What a file is looked up by that may have been read under another name."""
+    return hashlib.sha256(start).digest()[:16]
 
 
 def open_file(path: str) -> IO[bytes]:

@@ -180,7 +180,7 @@ def _read_local(source: Source, path: str, job: Job) -> Iterator[Part]:
     with sources.opened(path) as handle:
         start = where_to_start(path, handle, source.known, wanted)
         if start is None:
-            yield Part(last=True, unchanged=True)
+            yield _unchanged(source, path, handle, job)
             return
         size = 0 if path == STDIN else sources.size_of(handle)
         settled = _is_settled(sources.written_at(path, handle), job.now)
@@ -190,6 +190,26 @@ def _read_local(source: Source, path: str, job: Job) -> Iterator[Part]:
         reading = reading_of(source.path, contents.form, job, sources.written_at(path, handle))
         before = replace(start, path=reading.source_file, format=contents.form, etag=None)
         yield from _parts(file, contents.records, reading, before)
+
+
+def _unchanged(source: Source, path: str, handle: IO[bytes], job: Job) -> Part:
+    """Nothing to read; what was read under another name or etag is known by the one it has now."""
+    known, name = source.known, sources.name_of(source.path)
+    etag = None if source.stamp is None else source.stamp.etag
+    if known is None or (known.path == name and known.etag == etag):
+        return Part(last=True, unchanged=True)
+    size = sources.size_of(handle)
+    place = replace(known, path=name, etag=etag)
+    if sources.is_compressed(path):
+        place = _whole(name, known.format, handle, size)
+    reading = reading_of(source.path, known.format, job, None)
+    return Part(batch_of((), reading, place), last=True, unchanged=True)
+
+
+def _whole(name: str, form: str, handle: IO[bytes], size: int) -> SourcePosition:
+    """The place of a file that was read from the top to its end."""
+    read = sources.fingerprint(handle, size)
+    return SourcePosition(name, form, size, size, 0, read, sources.head(handle, size))
 
 
 def _is_settled(written_at: datetime | None, now: datetime) -> bool:
@@ -266,14 +286,14 @@ def _place(file: _File, taken: Sequence[Record], before: SourcePosition) -> Sour
     end = max((record.offset + record.length for record in taken), default=before.position)
     lines = max((record.line - record.unfinished for record in taken), default=before.lines)
     read = sources.fingerprint(file.handle, end)
-    return replace(before, size=file.size, position=end, lines=lines, digest=read)
+    start = sources.head(file.handle, end)
+    return replace(before, size=file.size, position=end, lines=lines, digest=read, head=start)
 
 
 def _whole_place(file: _File, reading: Reading, last: bool) -> SourcePosition | None:
     if not last:
         return None
-    read = sources.fingerprint(file.handle, file.size)
-    return SourcePosition(reading.source_file, reading.source, file.size, file.size, 0, read)
+    return _whole(reading.source_file, reading.source, file.handle, file.size)
 
 
 def _chunks(records: Iterator[Record]) -> Iterator[tuple[list[Record], bool]]:
