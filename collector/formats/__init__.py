@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from collector.formats import (
+    bedrock,
     claude_code,
     codex,
     helicone,
@@ -119,6 +120,13 @@ FORMATS: dict[str, Format] = {
         "Vertex AI's request-response log, a row of its BigQuery table a record",
         vertex.matches,
         _guarded(vertex.read, vertex.KEYS),
+    ),
+    "bedrock": Format(
+        "bedrock",
+        "Amazon Bedrock's model invocation logs, of S3 or CloudWatch",
+        bedrock.matches,
+        _guarded(bedrock.read, bedrock.KEYS),
+        facts=bedrock.FACTS,
     ),
     "portkey": Format(
         "portkey",
