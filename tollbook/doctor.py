@@ -16,7 +16,7 @@ from collector.sources import NothingThereError, SourceError
 from ledger import queries, trust, units
 from ledger.prices import book_date, book_version
 from ledger.store import Ledger
-from tollbook import parts, self_checks
+from tollbook import parts, proposals, self_checks
 from tollbook.config import ConfigError, Configuration
 
 Visit = Callable[[], AbstractContextManager[Ledger]]
@@ -49,7 +49,7 @@ def examine(
         return [*points, Point(Verdict.NOTE, "ledger", f"none at {ledger_path} yet: run `tollbook ingest`")]
     with visit() as ledger:
         points += [*_ledger(ledger, now, config), *_books(ledger, deep=deep)]
-    return points
+    return [*points, *_proposals(config, visit, now)]
 
 
 def _configuration(config: Configuration) -> Point:
@@ -165,6 +165,28 @@ def _gaps(ledger: Ledger, now: datetime, has_tiers: bool) -> Iterator[Point]:
             yield Point(
                 verdict, "unattributed", f"{name}: {units.share(share)} of requests, {missing:,} of {total:,}"
             )
+
+
+def _proposals(config: Configuration, visit: Visit, now: datetime) -> Iterator[Point]:
+    """What to write into the configuration so that less is unattributed."""
+    looked = proposals.look(config, visit, now)
+    if looked is None:
+        return
+    seen = f"by {looked.calls:,} of {_count(looked.of, 'such call')} of the last 30 days"
+    for each in looked.proposals:
+        values = sum(field.values for field in each.fields)
+        text = (
+            f"{each.dimension}: under [attribution] write {each.line} (it would attribute "
+            f"{units.share(float(each.share))} of what is not, to {_count(values, 'value')}, {seen}); "
+            f"`tollbook attribution apply` then does what is booked"
+        )
+        yield Point(Verdict.NOTE, "attribution", text)
+    for name in looked.silent:
+        text = (
+            f"{name}: no field of these calls tells it, {seen}; a [[source]] can: "
+            f'attribution = {{{name} = "…"}}'
+        )
+        yield Point(Verdict.NOTE, "attribution", text)
 
 
 def _books(ledger: Ledger, *, deep: bool) -> Iterator[Point]:

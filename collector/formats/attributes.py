@@ -94,11 +94,12 @@ def _split_tag(tag: object) -> tuple[str, str]:
 
 def stored(found: Mapping[str, str]) -> dict[str, str]:
     """Return the tags that the ledger may keep as they are: none that names a person."""
-    kept = ((key, value) for key, value in found.items() if not _is_person(key, value))
+    kept = ((key, value) for key, value in found.items() if not is_person(key, value))
     return dict(itertools.islice(kept, MOST_TAGS))
 
 
-def _is_person(key: str, value: str) -> bool:
+def is_person(key: str, value: str) -> bool:
+    """Whether a value is, or is called, a person: their name, address or number."""
     return re.sub(r"[\W_]", "", key).lower() in _PERSON or bool(_ADDRESS.search(value))
 
 
