@@ -253,6 +253,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=PLAIN.seed)
     parser.add_argument("--runs", type=int, default=5, help="figures are medians of this many")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--where", action="store_true", help="print where the time of one worker goes instead"
+    )
     parser.add_argument("--only", choices=VARIANTS, help="run one variant on --log in this process")
     parser.add_argument("--log", type=Path)
     return parser.parse_args()
@@ -277,9 +280,24 @@ def compare(wanted: argparse.Namespace) -> None:
     report("ingest", told, as_json=wanted.json, detail=detail)
 
 
+def where_it_goes(wanted: argparse.Namespace) -> None:
+    """Print the steps of one ingest with the fast counter, for each repeat ratio."""
+    from benchmarks import where
+
+    os.environ["TOLLBOOK_KEY"] = "00" * 32
+    for repeat in wanted.repeat:
+        with tempfile.TemporaryDirectory() as folder:
+            log = Path(folder) / "chat.jsonl"
+            write_log(log, Shape(round(wanted.size_mb * 1e6), repeat, wanted.message_bytes, seed=wanted.seed))
+            _warm_up()
+            print(f"repeat {repeat}, {wanted.size_mb:g} MB", *where.measure(ingest, log), sep="\n")
+
+
 def main() -> None:
     wanted = options()
-    if wanted.only:
+    if wanted.where:
+        where_it_goes(wanted)
+    elif wanted.only:
         print(json.dumps(asdict(run_here(wanted.only, wanted.log))))
     else:
         compare(wanted)

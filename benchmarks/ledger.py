@@ -273,6 +273,7 @@ def commands(config: Path, size: str) -> list[Figure]:
     wanted = {
         "tollbook report daily": ("report", "daily", *common),
         "tollbook check": ("check", *common),
+        "tollbook doctor": ("doctor", *common),
         "tollbook sql, spend by tenant of all rows": (
             "sql",
             "SELECT tenant, sum(cost_usd) FROM requests GROUP BY 1 ORDER BY 2 DESC",
