@@ -11,6 +11,7 @@ from datetime import datetime
 import polars as pl
 
 from collector import pieces, tokenizers
+from collector.bill_rows import BillRow, bill_row, bills_frame
 from collector.decoding import object_of
 from collector.formats import FORMATS, NotACallError
 from collector.formats.format import Follow
@@ -19,7 +20,7 @@ from collector.masking import excerpt
 from collector.rows import Reading, Row, records_frame, row, versions_frame
 from collector.sources import Record
 from ledger.posting import REJECTS, Batch, SourcePosition
-from ledger.types import Reject, Request
+from ledger.types import Bill, Reject, Request
 
 # What was made of counts is worth as little as they are.
 tokenizers.on_distrust(pieces.forget)
@@ -52,6 +53,7 @@ def batch_of(
         set_aside=taken.set_aside,
         counts=tokenizers.learned(),
         doubt=tokenizers.doubt(),
+        bills=bills_frame(taken.bills),
     )
 
 
@@ -72,8 +74,12 @@ class _Taken:
     """What the records gave; `set_aside` counts the sound ones that hold no call."""
 
     rows: list[Row] = field(default_factory=list)
+    bills: list[BillRow] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     set_aside: int = 0
+
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.bills) + len(self.rejects)
 
 
 # A call as its format gives it, and the digest it is known by.
@@ -93,7 +99,7 @@ class _Told:
 def _taken(told: Iterable[_Told], reading: Reading) -> _Taken:
     taken = _Taken()
     for each in told:
-        before = len(taken.rows) + len(taken.rejects)
+        before = len(taken)
         try:
             if each.problem is not None:
                 raise ValueError(each.problem)
@@ -101,7 +107,7 @@ def _taken(told: Iterable[_Told], reading: Reading) -> _Taken:
                 _take(call, known_by, each.record, reading, taken)
         except ValueError as error:
             taken.rejects.append(_reject(each.record, str(error), reading.source_file))
-        taken.set_aside += each.is_record and len(taken.rows) + len(taken.rejects) == before
+        taken.set_aside += each.is_record and len(taken) == before
     return taken
 
 
@@ -113,6 +119,8 @@ def _take(
         found = FORMATS[reading.source].read(call)
         if isinstance(found, Request):
             taken.rows.append(row(found, known_by, record.line, reading))
+        elif isinstance(found, Bill):
+            taken.bills.append(bill_row(found, known_by, record.line, reading))
     except NotACallError:
         return
     except ValueError as error:

@@ -258,7 +258,7 @@ def read_again(
     batch = batch_of(
         records, reading_of(source_file, form, Job(_calibrated(intake, ledger), now, ledger.key), written_at)
     )
-    if batch.records.height:
+    if batch.records.height or batch.bills.height:
         post(ledger, replace(batch, rejects=batch.rejects.clear(), reads_on=False), intake.contracts, now)
     return dict(batch.rejects.select("record_digest", "reason").iter_rows())
 

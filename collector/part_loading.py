@@ -15,6 +15,7 @@ from collector.parts import Manifest, PartFile, batch_of, manifests, read_part
 from collector.places import Place
 from collector.sources import SourceError
 from ledger import derived
+from ledger.frames import BILLS
 from ledger.keys import key_id
 from ledger.posting import Batch, Outcome, post_all, total
 from ledger.prices import Contract
@@ -166,7 +167,8 @@ def _of_source(place: Place, manifest: Manifest, known: frozenset[str], now: dat
         if sum(map(len, frames)) >= _COMMIT_ROWS:
             yield replace(batch_of(manifest, frames, now), parts=tuple(names))
             frames, names = [], []
-    rest = _frame(place, manifest.rejects), _frame(place, manifest.prompt_versions)
+    bills = BILLS.to_frame() if manifest.bills is None else _frame(place, manifest.bills)
+    rest = _frame(place, manifest.rejects), _frame(place, manifest.prompt_versions), bills
     yield replace(batch_of(manifest, frames, now, rest), parts=(*names, mark(manifest)))
 
 

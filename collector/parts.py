@@ -24,7 +24,7 @@ from collector.ingest import Intake, batches
 from collector.places import Place, Stamp
 from collector.sources import SourceError
 from ledger import trust
-from ledger.frames import BUCKETS, RECORDS
+from ledger.frames import BILLS, BUCKETS, RECORDS
 from ledger.posting import PROMPT_VERSIONS, REJECTS, Batch, SourcePosition
 
 LAYOUT = 4
@@ -89,11 +89,13 @@ class Manifest:
     rejects: PartFile
     prompt_versions: PartFile
     position: SourcePosition | None
+    bills: PartFile | None = None
 
     @property
     def files(self) -> tuple[PartFile, ...]:
         """Every file of the source."""
-        return (*self.parts, self.rejects, self.prompt_versions)
+        ending = (self.rejects, self.prompt_versions)
+        return (*self.parts, *ending) if self.bills is None else (*self.parts, *ending, self.bills)
 
     @property
     def name(self) -> str:
@@ -192,7 +194,7 @@ def _written(
 ) -> Manifest:
     writer = Writer(place, f"{digest[:16]}-{settings[:8]}")
     parts: list[PartFile] = []
-    rejects, versions = [REJECTS.to_frame()], [PROMPT_VERSIONS.to_frame()]
+    rejects, versions, bills = [REJECTS.to_frame()], [PROMPT_VERSIONS.to_frame()], [BILLS.to_frame()]
     position, form, set_aside, doubt = None, "", 0, None
     against = trust.against(order.distrusted, fast.name())
     counter = fast.name() if against is None and fast.doubt() is None else None
@@ -201,13 +203,14 @@ def _written(
         waiting.append(batch.records)
         rejects.append(batch.rejects)
         versions.append(batch.prompt_versions)
+        bills.append(batch.bills)
         position, form = batch.source or position, batch.format
         set_aside, doubt = set_aside + batch.set_aside, batch.doubt or doubt
         if sum(map(len, waiting)) >= _PART_ROWS:
             parts += writer.days(pl.concat(waiting), len(parts))
             waiting = []
     parts += writer.days(pl.concat([RECORDS.to_frame(), *waiting]), len(parts))
-    refused = pl.concat(rejects)
+    refused, billed = pl.concat(rejects), pl.concat(bills)
     return Manifest(
         layout=LAYOUT,
         source=order.source,
@@ -227,6 +230,7 @@ def _written(
         rejects=writer.file("rejects", refused.drop("source_file", "rejected_at")),
         prompt_versions=writer.file("prompts", pl.concat(versions)),
         position=None if position is None else replace(position, path=order.source),
+        bills=writer.file("bills", billed.drop(ADDED)) if len(billed) else None,
     )
 
 
@@ -332,14 +336,15 @@ def batch_of(
     manifest: Manifest,
     records: Sequence[pl.DataFrame],
     now: datetime,
-    rest: tuple[pl.DataFrame, pl.DataFrame] | None = None,
+    rest: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame] | None = None,
 ) -> Batch:
-    """Rows of a source as a commit takes them; its rejects and prompt versions, `rest`, end it."""
+    """Rows of a source as a commit takes them; its rejects, prompt versions and bills, `rest`, end it."""
     at = pl.lit(now.replace(tzinfo=None), pl.Datetime("us"))
     known = [at.alias("ingested_at"), pl.lit(manifest.source).alias("source_file")]
-    rejects, versions = rest or (REJECTS.to_frame(), PROMPT_VERSIONS.to_frame())
+    rejects, versions, bills = rest or (REJECTS.to_frame(), PROMPT_VERSIONS.to_frame(), BILLS.to_frame())
     rows = [frame.with_columns(known).select(RECORDS.names()) for frame in records]
     if rest is not None:
+        bills = bills.with_columns(known).select(BILLS.names())
         rejects = rejects.with_columns(known[1], at.alias("rejected_at")).select(REJECTS.names())
     return Batch(
         records=pl.concat([RECORDS.to_frame(), *rows]),
@@ -352,4 +357,5 @@ def batch_of(
         reads_on=rest is not None,
         set_aside=0 if rest is None else manifest.set_aside,
         doubt=manifest.doubt,
+        bills=bills,
     )

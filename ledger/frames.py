@@ -98,6 +98,52 @@ RECORDS = _schema(
 # One row per 15-minute bucket and combination of dimensions. NULL dimensions are kept (Unattributed).
 # Token columns are sums over rows where they are known. Costs are sums over priced rows;
 # `unpriced_requests` and `unpriced_tokens` say what is missing from them.
+# One line of a provider's bill or usage report; `bill_id` is a digest of all that names the line.
+BILLS = _schema(
+    {
+        "bill_id": pl.Binary,
+        "provider": pl.String,
+        "report": pl.String,
+        "period_start": UTC,
+        "period_end": UTC,
+        "grouped_by": pl.String,
+        "model": pl.String,
+        "meter": pl.String,
+        "keys": pl.List(pl.Struct({"key": pl.String, "value": pl.String})),
+        "quantity": USD,
+        "unit": pl.String,
+        "cost_usd": USD,
+        "list_cost_usd": USD,
+        "adds": pl.Boolean,
+        "reported_at": UTC,
+        "record_digest": pl.Binary,
+        "source": pl.String,
+        "source_file": pl.String,
+        "source_line": pl.Int64,
+        "ingested_at": UTC,
+    }
+)
+
+# A report of bills, by the length of its periods and what it is broken down by; `gaps` hold no line.
+BILL_REPORTS = _schema(
+    {
+        "provider": pl.String,
+        "report": pl.String,
+        "period_s": pl.Int64,
+        "grouped_by": pl.String,
+        "first": UTC,
+        "last": UTC,
+        "lines": pl.Int64,
+        "periods": pl.Int64,
+        "cost_usd": USD,
+        "list_cost_usd": USD,
+        "reported_at": UTC,
+        "loaded_at": UTC,
+        "is_running": pl.Boolean,
+        "gaps": pl.List(pl.Struct({"from": UTC, "to": UTC})),
+    }
+)
+
 ROLLUP = _schema(
     {
         "bucket": UTC,

@@ -9,6 +9,8 @@ from datetime import datetime
 import polars as pl
 
 from ledger import token_cache, trust
+from ledger.bills import keep as keep_bills
+from ledger.frames import BILLS
 from ledger.known import known
 from ledger.prices import Contract
 from ledger.retention import dropped_days, refused
@@ -59,7 +61,17 @@ _RUNS = pl.Schema(
         "source_file": pl.String(),
         "format": pl.String(),
         **dict.fromkeys(
-            ("read", "added", "updated", "duplicate", "merged_identical", "rejected", "bytes", "set_aside"),
+            (
+                "read",
+                "added",
+                "updated",
+                "duplicate",
+                "merged_identical",
+                "rejected",
+                "bytes",
+                "set_aside",
+                "bills",
+            ),
             pl.Int64(),
         ),
     }
@@ -96,7 +108,7 @@ class Batch:
     `set_aside` counts sound records that hold no call. `counts` are tokens of long texts by keyed digest, for
     `token_cache`; `doubt` says why the fast counter was switched off in the process that read it.
     `told_before` counts records that are in the ledger's sums already and so are not among `records`;
-    `parts` names the files made elsewhere that are booked by this batch.
+    `parts` names the files made elsewhere that are booked by this batch. `bills` are BILLS, never calls.
     """
 
     records: pl.DataFrame
@@ -112,13 +124,15 @@ class Batch:
     doubt: str | None = None
     told_before: int = 0
     parts: tuple[str, ...] = ()
+    bills: pl.DataFrame = field(default_factory=BILLS.to_frame)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a batch's records: `read` is the sum of the next four and `set_aside`.
+    """What became of a batch's records: `read` is the sum of the next four, `set_aside` and `bills`.
 
-    A record that holds several calls counts as that many.
+    A record that holds several calls counts as that many. `bills` are lines of bills that say something new;
+    those that do not are among the duplicates.
     """
 
     read: int = 0
@@ -128,6 +142,7 @@ class Outcome:
     rejected: int = 0
     merged_identical: int = 0
     set_aside: int = 0
+    bills: int = 0
 
 
 def total(outcomes: Iterable[Outcome]) -> Outcome:
@@ -153,6 +168,7 @@ def post_all(
         days = dropped_days(ledger)
         batches = [_open(batch, days) for batch in batches] if len(days) else batches
         outcomes = _post_records(ledger, batches, contracts, now)
+        outcomes = _post_bills(ledger, batches, outcomes)
         kept = _post_rejects(ledger, batches)
         told = [replace(outcome, rejected=new) for outcome, new in zip(outcomes, kept, strict=True)]
         _post_progress(ledger, batches, told, now)
@@ -220,6 +236,26 @@ def _fresh(incoming: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
     compared = earliest.join(before, on=_CALL, how="left", maintain_order="left")
     is_earlier = pl.col("ts_estimated") & (pl.col("ts") < pl.col("known_ts"))
     return compared.filter(pl.col("known_ts").is_null() | is_earlier).drop("known_ts")
+
+
+def _post_bills(ledger: Ledger, batches: Sequence[Batch], outcomes: Sequence[Outcome]) -> list[Outcome]:
+    if not any(len(batch.bills) for batch in batches):
+        return list(outcomes)
+    incoming = pl.concat(
+        batch.bills.with_columns(batch=pl.lit(number, pl.Int32)) for number, batch in enumerate(batches)
+    )
+    with ledger.scanning("incoming", incoming.select("record_digest")):
+        ledger.execute("DELETE FROM rejects WHERE record_digest IN (SELECT record_digest FROM incoming)")
+    new = keep_bills(ledger, incoming)["batch"].value_counts()
+    counts = dict(new.iter_rows())
+    return [
+        _with_bills(outcome, len(batch.bills), counts.get(number, 0))
+        for number, (batch, outcome) in enumerate(zip(batches, outcomes, strict=True))
+    ]
+
+
+def _with_bills(outcome: Outcome, lines: int, new: int) -> Outcome:
+    return replace(outcome, read=outcome.read + lines, bills=new, duplicate=outcome.duplicate + lines - new)
 
 
 def _by_batch(frame: pl.DataFrame, count: int) -> list[pl.DataFrame]:
@@ -337,6 +373,7 @@ def _run(source_file: str, form: str, size: int, outcome: Outcome, at: datetime)
         outcome.rejected,
         size,
         outcome.set_aside,
+        outcome.bills,
     )
 
 

@@ -175,7 +175,8 @@ CREATE TABLE ingest_runs (
     merged_identical BIGINT NOT NULL,
     rejected BIGINT NOT NULL,
     bytes BIGINT NOT NULL,
-    set_aside BIGINT                    -- sound records that hold no call; NULL in runs of version 1
+    set_aside BIGINT,                   -- sound records that hold no call; NULL in runs of version 1
+    bills BIGINT                        -- lines of bills that were new or changed; NULL in runs before version 3
 );
 
 -- What was booked of parts made elsewhere: a part by its name, a source by its manifest and its settings.
@@ -224,16 +225,27 @@ CREATE TABLE corrections (
     reason VARCHAR NOT NULL
 );
 
+-- Lines of providers' bills and usage reports, one a line and period (see bills.py). Never calls.
 CREATE TABLE bills (
+    bill_id BLOB NOT NULL,              -- digest of provider, report, period, breakdown, model, meter and keys
     provider VARCHAR NOT NULL,
+    report VARCHAR NOT NULL,            -- reports of one provider tell the same money: never add them up
     period_start TIMESTAMP NOT NULL,
     period_end TIMESTAMP NOT NULL,
-    keys MAP(VARCHAR, VARCHAR),
+    grouped_by VARCHAR NOT NULL,        -- what the report is broken down by: another breakdown is the same money
     model VARCHAR,
     meter VARCHAR NOT NULL,
+    keys MAP(VARCHAR, VARCHAR),
     quantity DECIMAL(38, 12),
+    unit VARCHAR,
     cost_usd DECIMAL(38, 12),
+    list_cost_usd DECIMAL(38, 12),
+    adds BOOLEAN NOT NULL,              -- lines of one bill_id in one file add up; else the last one stands
+    reported_at TIMESTAMP NOT NULL,     -- when the report was written: of two the later one stands
+    record_digest BLOB NOT NULL,
+    source VARCHAR NOT NULL,
     source_file VARCHAR NOT NULL,
+    source_line BIGINT NOT NULL,
     ingested_at TIMESTAMP NOT NULL
 );
 

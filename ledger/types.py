@@ -263,13 +263,17 @@ class Span:
 class Bill:
     """One line of a provider's bill or usage report: a meter over a period. Never a call.
 
-    `meter` is input, cache_read, cache_write, cache_write_1h, output, reasoning, requests, cost or the
-    provider's own word; `quantity` is in `unit` (tokens, requests, ...), `cost_usd` in dollars, each None
-    where the report does not say. `keys` are what else the line is broken down by (project, api key, tier):
-    with provider, period, model and meter they name the line, so that a later report replaces it.
+    `report` names the report it is from ("openai.costs"): reports of a provider tell the same money several
+    times. `meter` is input, cache_read, cache_write, cache_write_1h, output, reasoning, requests, cost or the
+    provider's own word; `quantity` is in `unit` (tokens, requests, ...), money in dollars, each None where
+    the report does not say. `keys` are what else the line is broken down by (project, api key, tier),
+    `grouped_by` what the whole report is broken down by: with provider, report, period, model and meter they
+    name the line, so that a later report replaces it. Where `adds` is set, lines of one name in one report
+    add up.
     """
 
     provider: str
+    report: str
     period_start: datetime
     period_end: datetime
     meter: str
@@ -277,7 +281,10 @@ class Bill:
     quantity: Decimal | None = None
     unit: str | None = None
     cost_usd: Decimal | None = None
+    list_cost_usd: Decimal | None = None
     keys: Mapping[str, str] = field(default_factory=dict)
+    grouped_by: tuple[str, ...] = ()
+    adds: bool = False
 
 
 # The order is the order in which a prompt is laid out for caching: a cached prefix covers tools and

@@ -9,6 +9,7 @@ import typer
 
 from tollbook.commands import (
     attribution,
+    bills,
     cluster,
     counting,
     incidents,
@@ -58,6 +59,7 @@ def _assembled() -> typer.Typer:
     app.add_typer(_incidents(), name="incidents")
     app.add_typer(_rejects(), name="rejects")
     app.add_typer(_attribution(), name="attribution")
+    app.command("bills")(bills.bills)
     app.command("count")(counting.count)
     app.add_typer(_counts(), name="counts")
     app.command("recount")(recount.recount)

@@ -74,6 +74,8 @@ def ingested(summary: Summary) -> str:
         lines.append(
             f"{total('merged_identical'):,} of those known are identical records without an id of their own"
         )
+    if total("bills"):
+        lines.append(f"{_count(total('bills'), 'line')} of bills new or changed: `tollbook bills` lists them")
     if total("set_aside"):
         lines.append(f"{_count(total('set_aside'), 'record')} set aside: sound, but no LLM call")
     if total("rejected"):

@@ -25,3 +25,29 @@ CREATE TABLE samples (
     answer VARCHAR NOT NULL,
     redacted BIGINT NOT NULL
 );
+
+-- Lines of bills by the name of the line; nothing was ever written into the table before.
+DROP TABLE bills;
+CREATE TABLE bills (
+    bill_id BLOB NOT NULL,
+    provider VARCHAR NOT NULL,
+    report VARCHAR NOT NULL,
+    period_start TIMESTAMP NOT NULL,
+    period_end TIMESTAMP NOT NULL,
+    grouped_by VARCHAR NOT NULL,
+    model VARCHAR,
+    meter VARCHAR NOT NULL,
+    keys MAP(VARCHAR, VARCHAR),
+    quantity DECIMAL(38, 12),
+    unit VARCHAR,
+    cost_usd DECIMAL(38, 12),
+    list_cost_usd DECIMAL(38, 12),
+    adds BOOLEAN NOT NULL,
+    reported_at TIMESTAMP NOT NULL,
+    record_digest BLOB NOT NULL,
+    source VARCHAR NOT NULL,
+    source_file VARCHAR NOT NULL,
+    source_line BIGINT NOT NULL,
+    ingested_at TIMESTAMP NOT NULL
+);
+ALTER TABLE ingest_runs ADD COLUMN bills BIGINT;

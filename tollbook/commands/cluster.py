@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ledger.prices import Contract
     from ledger.types import Calibration
 
-TOTALS = ("read", "added", "updated", "duplicate", "rejected", "merged_identical", "set_aside")
+TOTALS = ("read", "added", "updated", "duplicate", "rejected", "merged_identical", "set_aside", "bills")
 
 
 def make_parts(desk: Desk, paths: Sequence[str], intake: Intake, on: str | None, parts: str | None) -> None:
