@@ -37,6 +37,58 @@ def from_environment() -> bytes | None:
     return _read(Path(named), Path("the ledger")) if named else None
 
 
+def file_of(ledger: Path) -> Path:
+    """Where the ledger's key lies. Raises KeyFileError where it is in the environment itself."""
+    if os.environ.get("TOLLBOOK_KEY"):
+        raise KeyFileError(
+            "the key is in TOLLBOOK_KEY, which cannot be changed from here: put it into a file, name that "
+            "with TOLLBOOK_KEY_FILE, unset TOLLBOOK_KEY, and try again"
+        )
+    named = os.environ.get("TOLLBOOK_KEY_FILE")
+    return Path(named) if named else ledger.with_suffix(".key")
+
+
+def draft(place: Path) -> bytes:
+    """Make a new key beside the place of the one in use, over an earlier draft; the key."""
+    new = _draft_of(place)
+    new.unlink(missing_ok=True)
+    _make(new)
+    return _read(new, place)
+
+
+def put_in_place(place: Path, former_id: str) -> None:
+    """Have the drafted key take its place, the former one stay beside it under its id."""
+    with suppress(FileExistsError):
+        os.link(place, kept_at(place, former_id))
+    _draft_of(place).replace(place)
+
+
+def drafted(ledger: Path, wanted_id: str) -> bytes | None:
+    """The drafted key that a ledger belongs to already, put in place; None where there is none.
+
+    A rotation may be killed after the ledger took the new key and before the file did.
+    """
+    try:
+        place = file_of(ledger)
+        key = _read(_draft_of(place), ledger)
+        former_id = key_id(_read(place, ledger))
+    except KeyFileError:
+        return None
+    if key_id(key) != wanted_id:
+        return None
+    put_in_place(place, former_id)
+    return key
+
+
+def kept_at(place: Path, known_by: str) -> Path:
+    """Where a former key is kept."""
+    return place.with_name(f"{place.name}.{known_by}")
+
+
+def _draft_of(place: Path) -> Path:
+    return place.with_name(f"{place.name}.new")
+
+
 def _read(file: Path, ledger: Path) -> bytes:
     try:
         return _parsed(file.read_text(encoding="ascii"), str(file))

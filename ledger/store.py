@@ -24,6 +24,8 @@ _SETTINGS: _Settings = {
 }
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
 # What DuckDB says of a file that another process has open, and of one that this process has open another way.
+# A full disk, a quota, a device that fails.
+_NOT_WRITTEN = (duckdb.IOException, duckdb.FatalException)
 _HELD = ("Could not set lock", "different configuration")
 
 
@@ -108,7 +110,9 @@ class Ledger:
         try:
             yield
         except BaseException:
-            self.connection.execute("ROLLBACK")
+            # A database that could not write has rolled back by itself; the first error is the one to tell.
+            with suppress(duckdb.Error):
+                self.connection.execute("ROLLBACK")
             raise
         self.connection.execute("COMMIT")
 
@@ -133,8 +137,13 @@ def open(
     key = keys.load(file, create=not read_only and not file.exists())
     connection = _connect(file, wait_s, read_only, {**_SETTINGS, **resources.settings(file)})
     try:
-        _prepare(connection, file, key, read_only, notice)
+        key = _prepare(connection, file, key, read_only, notice)
         yield Ledger(file, key, connection)
+    except _NOT_WRITTEN as error:
+        raise LedgerError(
+            f"cannot write {file}: {_first_line(error)} (what was committed before stays, nothing of this "
+            f"commit is kept: make room or make it writable, then run this again)"
+        ) from error
     finally:
         connection.close()
 
@@ -184,7 +193,8 @@ def _prepare(
     key: bytes,
     read_only: bool,
     notice: Callable[[str], None],
-) -> None:
+) -> bytes:
+    """Bring the ledger to this version; the key that it belongs to."""
     version = _version(connection, file)
     if version is None and read_only:
         raise LedgerError(f"{file} is empty: run `tollbook ingest` first")
@@ -199,7 +209,7 @@ def _prepare(
         _migrate(connection, file, version, read_only, notice)
     if read_only:
         connection.execute("SET enable_external_access = false; SET lock_configuration = true")
-    _check_key(connection, file, key)
+    return _own_key(connection, file, key)
 
 
 def _version(connection: duckdb.DuckDBPyConnection, file: Path) -> int | None:
@@ -246,13 +256,18 @@ def _migrate(
     )
 
 
-def _check_key(connection: duckdb.DuckDBPyConnection, file: Path, key: bytes) -> None:
+def _own_key(connection: duckdb.DuckDBPyConnection, file: Path, key: bytes) -> bytes:
+    """The key, or the newer one that the ledger was given by a rotation that was killed."""
     found = connection.execute("SELECT value FROM ledger_facts WHERE name = 'key_id'").fetchall()
-    if found and found[0][0] != keys.key_id(key):
+    if not found or found[0][0] == keys.key_id(key):
+        return key
+    drafted = keys.drafted(file, found[0][0])
+    if drafted is None:
         raise LedgerError(
             f"the key does not belong to {file} (the ledger wants key {found[0][0]}, this is "
             f"{keys.key_id(key)}): point TOLLBOOK_KEY_FILE at the key made with this ledger"
         )
+    return drafted
 
 
 def _now() -> datetime:

@@ -14,6 +14,7 @@ from tollbook.commands import (
     counting,
     incidents,
     intake,
+    privacy,
     query,
     recount,
     refit,
@@ -65,6 +66,8 @@ def _assembled() -> typer.Typer:
     app.command("recount")(recount.recount)
     app.command("sql")(query.sql)
     app.command("tidy")(setup.tidy)
+    app.command("purge")(privacy.purge)
+    app.add_typer(_key(), name="key")
     app.command("doctor")(setup.doctor)
     return app
 
@@ -89,6 +92,12 @@ def _attribution() -> typer.Typer:
     group = _group("See how calls come to their tenant, workflow and so on.")
     group.command("explain")(attribution.explain)
     group.command("test")(attribution.try_on)
+    return group
+
+
+def _key() -> typer.Typer:
+    group = _group("The key that people and prompts are hashed with.")
+    group.command("rotate")(privacy.key_rotate)
     return group
 
 
