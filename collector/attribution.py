@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from collector.attribution_rules import SOURCE, AnyRule, Rule, as_rule, path_of, source_facts, tried
-from ledger.types import Request
+from ledger.types import Request, Span
 
 Tiers = tuple[tuple[str, tuple[str, ...]], ...]
 # In a list of rules: all that would stand there without the list.
@@ -53,13 +53,18 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Dimensions:
-    """What a call is attributed to; None is the line Unattributed, never dropped."""
+    """What a call, or a step above calls, says itself.
+
+    `otherwise` is what holds of tenant, workflow, environment and end user where no step above the call says
+    it either: the word of its surroundings, else the default; None where there is none at all.
+    """
 
     tenant: str | None = None
     workflow: str | None = None
     environment: str | None = None
     end_user: str | None = None
     model_tier: str | None = None
+    otherwise: tuple[str | None, ...] | None = None
 
 
 DEFAULT_RULES = Rules(
@@ -176,29 +181,43 @@ def attribute(rules: Rules, request: Request) -> Dimensions:
     said = said_of(request)
     first = _first_path if rules.plain else _first
     return Dimensions(
-        tenant=first(rules.tenant, said) or rules.defaults.get("tenant"),
-        workflow=first(rules.workflow, said) or rules.defaults.get("workflow"),
-        environment=first(rules.environment, said) or rules.defaults.get("environment"),
+        tenant=first(rules.tenant, said),
+        workflow=first(rules.workflow, said),
+        environment=first(rules.environment, said),
         end_user=first(rules.end_user, said) or request.end_user,
         model_tier=model_tier(rules.tiers, request.model) or rules.defaults.get("model_tier"),
+        otherwise=_otherwise(rules, request.around),
     )
 
 
-def said_of(request: Request) -> Mapping[str, str]:
+def attribute_span(rules: Rules, span: Span) -> Dimensions:
+    """Find what a step says of the calls beneath it."""
+    said = said_of(span)
+    first = _first_path if rules.plain else _first
+    return Dimensions(
+        tenant=first(rules.tenant, said),
+        workflow=first(rules.workflow, said),
+        environment=first(rules.environment, said),
+        end_user=first(rules.end_user, said) or span.end_user,
+    )
+
+
+def said_of(told: Request | Span) -> Mapping[str, str]:
     """Every path that a rule could find a value at."""
-    if not request.tags:
-        return request.attributes
-    return {**{f"tags.{key}": value for key, value in request.tags.items()}, **request.attributes}
+    if not told.tags:
+        return told.attributes
+    return {**{f"tags.{key}": value for key, value in told.tags.items()}, **told.attributes}
 
 
 def _first(rules: tuple[AnyRule, ...], said: Mapping[str, str]) -> str | None:
+    """The first value that is there; a constant, and what a rule after it says, is no word of the call's."""
     for rule in rules:
-        if not isinstance(rule, str):
-            value = tried(rule, said).value
-        elif rule in said:
-            value = said[rule].strip()
+        if isinstance(rule, str):
+            value = said.get(rule, "").strip()
+        elif rule.path is None:
+            return None
         else:
-            continue
+            value = tried(rule, said).value or ""
         if value:
             return value
     return None
@@ -225,6 +244,33 @@ def people(rules: Rules) -> frozenset[str]:
     """The tags that name an end user by these rules."""
     paths = (path_of(rule) or "" for rule in rules.end_user)
     return frozenset(path.removeprefix("tags.") for path in paths if path.startswith("tags."))
+
+
+def _otherwise(rules: Rules, around: Mapping[str, str]) -> tuple[str | None, ...] | None:
+    if rules.plain and not around and not rules.defaults:
+        return None
+    lists = (rules.tenant, rules.workflow, rules.environment, rules.end_user)
+    found = tuple(
+        _first_or_constant(of_one, around) or rules.defaults.get(name)
+        for name, of_one in zip(RULED, lists, strict=True)
+    )
+    return found if any(found) else None
+
+
+def _first_or_constant(rules: tuple[AnyRule, ...], said: Mapping[str, str]) -> str | None:
+    return next((value for rule in rules if (value := tried(as_rule(rule), said).value)), None)
+
+
+def without_steps(where: Dimensions) -> Dimensions:
+    """What a call is attributed to where no step above it says more."""
+    tenant, workflow, environment, end_user = where.otherwise or (None,) * len(RULED)
+    return Dimensions(
+        tenant=where.tenant or tenant,
+        workflow=where.workflow or workflow,
+        environment=where.environment or environment,
+        end_user=where.end_user or end_user,
+        model_tier=where.model_tier,
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -17,10 +17,11 @@ from collector.formats import FORMATS, NotACallError
 from collector.formats.format import Follow
 from collector.identity import digest, told_by
 from collector.masking import excerpt
-from collector.rows import Reading, Row, records_frame, row, versions_frame
+from collector.rows import Reading, Row, records_frame, row, span_row, versions_frame
 from collector.sources import Record
+from ledger.frames import SPANS
 from ledger.posting import REJECTS, Batch, SourcePosition
-from ledger.types import Bill, Reject, Request
+from ledger.types import Bill, Reject, Request, Span
 
 # What was made of counts is worth as little as they are.
 tokenizers.on_distrust(pieces.forget)
@@ -46,6 +47,7 @@ def batch_of(
         records=records_frame(taken.rows),
         rejects=_rejects_frame(taken.rejects, reading),
         prompt_versions=versions_frame(taken.rows),
+        spans=pl.DataFrame(taken.spans, schema=SPANS, orient="row").unique(maintain_order=True),
         source=place,
         source_file=reading.source_file,
         format=reading.source,
@@ -76,6 +78,7 @@ class _Taken:
     rows: list[Row] = field(default_factory=list)
     bills: list[BillRow] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+    spans: list[tuple[object, ...]] = field(default_factory=list)
     set_aside: int = 0
 
     def __len__(self) -> int:
@@ -121,6 +124,8 @@ def _take(
             taken.rows.append(row(found, known_by, record.line, reading))
         elif isinstance(found, Bill):
             taken.bills.append(bill_row(found, known_by, record.line, reading))
+        elif isinstance(found, Span):
+            taken.spans.append(span_row(found, reading))
     except NotACallError:
         return
     except ValueError as error:

@@ -232,12 +232,16 @@ def _commits(pieces: Iterable[_Piece]) -> Iterator[tuple[list[_Piece], bool]]:
     records = weight = 0
     for piece in pieces:
         together.append(piece)
-        records += piece.part.batch.records.height if piece.part.batch else 0
+        records += _height(piece.part.batch)
         weight += piece.part.size
         if records >= _COMMIT_RECORDS or weight >= _COMMIT_BYTES or len(together) >= _COMMIT_PIECES:
             yield together, False
             together, records, weight = [], 0, 0
     yield together, True
+
+
+def _height(batch: Batch | None) -> int:
+    return 0 if batch is None else batch.records.height + batch.spans.height
 
 
 def _quarantine(refused: Sequence[bytes], file: Path | None) -> None:
@@ -258,7 +262,7 @@ def read_again(
     batch = batch_of(
         records, reading_of(source_file, form, Job(_calibrated(intake, ledger), now, ledger.key), written_at)
     )
-    if batch.records.height or batch.bills.height:
+    if batch.records.height or batch.bills.height or batch.spans.height:
         post(ledger, replace(batch, rejects=batch.rejects.clear(), reads_on=False), intake.contracts, now)
     return dict(batch.rejects.select("record_digest", "reason").iter_rows())
 

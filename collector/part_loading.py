@@ -11,11 +11,11 @@ from datetime import datetime
 import polars as pl
 
 from collector import places
-from collector.parts import Manifest, PartFile, batch_of, manifests, read_part
+from collector.parts import Manifest, PartFile, Rest, batch_of, manifests, read_part
 from collector.places import Place
 from collector.sources import SourceError
 from ledger import derived
-from ledger.frames import BILLS
+from ledger.frames import BILLS, SPANS
 from ledger.keys import key_id
 from ledger.posting import Batch, Outcome, post_all, total
 from ledger.prices import Contract
@@ -168,7 +168,8 @@ def _of_source(place: Place, manifest: Manifest, known: frozenset[str], now: dat
             yield replace(batch_of(manifest, frames, now), parts=tuple(names))
             frames, names = [], []
     bills = BILLS.to_frame() if manifest.bills is None else _frame(place, manifest.bills)
-    rest = _frame(place, manifest.rejects), _frame(place, manifest.prompt_versions), bills
+    spans = SPANS.to_frame() if manifest.spans is None else _frame(place, manifest.spans)
+    rest = Rest(_frame(place, manifest.rejects), _frame(place, manifest.prompt_versions), bills, spans)
     yield replace(batch_of(manifest, frames, now, rest), parts=(*names, mark(manifest)))
 
 

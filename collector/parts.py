@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import polars as pl
@@ -24,10 +25,10 @@ from collector.ingest import Intake, batches
 from collector.places import Place, Stamp
 from collector.sources import SourceError
 from ledger import trust
-from ledger.frames import BILLS, BUCKETS, RECORDS
+from ledger.frames import BILLS, BUCKETS, RECORDS, SPANS
 from ledger.posting import PROMPT_VERSIONS, REJECTS, Batch, SourcePosition
 
-LAYOUT = 4
+LAYOUT = 5
 MANIFESTS = "manifests"
 # What differs from run to run is added when the parts are booked.
 ADDED = ("ingested_at", "source_file")
@@ -90,12 +91,13 @@ class Manifest:
     prompt_versions: PartFile
     position: SourcePosition | None
     bills: PartFile | None = None
+    spans: PartFile | None = None
 
     @property
     def files(self) -> tuple[PartFile, ...]:
         """Every file of the source."""
-        ending = (self.rejects, self.prompt_versions)
-        return (*self.parts, *ending) if self.bills is None else (*self.parts, *ending, self.bills)
+        ending = (self.rejects, self.prompt_versions, self.bills, self.spans)
+        return (*self.parts, *(each for each in ending if each is not None))
 
     @property
     def name(self) -> str:
@@ -194,7 +196,8 @@ def _written(
 ) -> Manifest:
     writer = Writer(place, f"{digest[:16]}-{settings[:8]}")
     parts: list[PartFile] = []
-    rejects, versions, bills = [REJECTS.to_frame()], [PROMPT_VERSIONS.to_frame()], [BILLS.to_frame()]
+    rejects, versions = [REJECTS.to_frame()], [PROMPT_VERSIONS.to_frame()]
+    bills, spans = [BILLS.to_frame()], [SPANS.to_frame()]
     position, form, set_aside, doubt = None, "", 0, None
     against = trust.against(order.distrusted, fast.name())
     counter = fast.name() if against is None and fast.doubt() is None else None
@@ -204,13 +207,14 @@ def _written(
         rejects.append(batch.rejects)
         versions.append(batch.prompt_versions)
         bills.append(batch.bills)
+        spans.append(batch.spans)
         position, form = batch.source or position, batch.format
         set_aside, doubt = set_aside + batch.set_aside, batch.doubt or doubt
         if sum(map(len, waiting)) >= _PART_ROWS:
             parts += writer.days(pl.concat(waiting), len(parts))
             waiting = []
     parts += writer.days(pl.concat([RECORDS.to_frame(), *waiting]), len(parts))
-    refused, billed = pl.concat(rejects), pl.concat(bills)
+    refused, billed, above = pl.concat(rejects), pl.concat(bills), pl.concat(spans)
     return Manifest(
         layout=LAYOUT,
         source=order.source,
@@ -231,6 +235,7 @@ def _written(
         prompt_versions=writer.file("prompts", pl.concat(versions)),
         position=None if position is None else replace(position, path=order.source),
         bills=writer.file("bills", billed.drop(ADDED)) if len(billed) else None,
+        spans=writer.file("spans", above) if len(above) else None,
     )
 
 
@@ -332,16 +337,25 @@ def _digests(path: str, sizes: Set[int]) -> tuple[str, dict[int, str]]:
     return found.hexdigest(), beginnings
 
 
+class Rest(NamedTuple):
+    """What a source gave beside its rows."""
+
+    rejects: pl.DataFrame = REJECTS.to_frame()
+    prompt_versions: pl.DataFrame = PROMPT_VERSIONS.to_frame()
+    bills: pl.DataFrame = BILLS.to_frame()
+    spans: pl.DataFrame = SPANS.to_frame()
+
+
 def batch_of(
     manifest: Manifest,
     records: Sequence[pl.DataFrame],
     now: datetime,
-    rest: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame] | None = None,
+    rest: Rest | None = None,
 ) -> Batch:
-    """Rows of a source as a commit takes them; its rejects, prompt versions and bills, `rest`, end it."""
+    """Rows of a source as a commit takes them; the `rest` of what it gave ends it."""
     at = pl.lit(now.replace(tzinfo=None), pl.Datetime("us"))
     known = [at.alias("ingested_at"), pl.lit(manifest.source).alias("source_file")]
-    rejects, versions, bills = rest or (REJECTS.to_frame(), PROMPT_VERSIONS.to_frame(), BILLS.to_frame())
+    rejects, versions, bills, spans = rest or Rest()
     rows = [frame.with_columns(known).select(RECORDS.names()) for frame in records]
     if rest is not None:
         bills = bills.with_columns(known).select(BILLS.names())
@@ -358,4 +372,5 @@ def batch_of(
         set_aside=0 if rest is None else manifest.set_aside,
         doubt=manifest.doubt,
         bills=bills,
+        spans=spans,
     )

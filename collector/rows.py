@@ -6,21 +6,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
+from uuid import UUID
 
 import polars as pl
 
 from collector.apis.token_buckets import ABSURD_TOKENS
-from collector.attribution import Dimensions, Rules, attribute, people, ruled_tags
+from collector.attribution import Dimensions, Rules, attribute, attribute_span, people, ruled_tags
 from collector.counting import count
 from collector.counting.learned import Calibrations, calibrated
 from collector.formats.format import Follow
 from collector.identity import request_id
 from collector.prompt_hashes import prompt_hash, prompt_version
 from collector.segments import SegmentRules
-from ledger.frames import RECORDS
+from ledger.frames import PART, RECORDS
 from ledger.keys import keyed
 from ledger.posting import PROMPT_VERSIONS
-from ledger.types import SEGMENTS, Count, CountMethod, Request, Usage
+from ledger.types import SEGMENTS, Count, CountMethod, Request, Span, Usage
 
 # A day of grace: clocks of other machines and zones, not a forecast.
 GRACE = timedelta(days=1)
@@ -77,11 +78,15 @@ def row(request: Request, record_digest: bytes, line: int, reading: Reading) -> 
     where = attribute(reading.rules, request)
     version = None if request.prompt is None else prompt_version(request.prompt, reading.key)
     values = _values(request, record_digest, line, reading, counted, where, ts, own_ts is None, version)
-    seen = None if version is None else _seen(version, where.workflow, ts, counted)
+    seen = None if version is None else _seen(version, _own_workflow(where), ts, counted)
     return Row(values, seen)
 
 
-def _checked_time(request: Request, reading: Reading) -> datetime | None:
+def _own_workflow(where: Dimensions) -> str | None:
+    return where.workflow or (where.otherwise[1] if where.otherwise else None)
+
+
+def _checked_time(request: Request | Span, reading: Reading) -> datetime | None:
     if request.ts is not None and request.ts - reading.ingested_at > GRACE:
         raise ValueError(AHEAD.format(request.ts))
     return request.ts
@@ -113,7 +118,7 @@ def _values(
     ts_estimated: bool,
     version: str | None,
 ) -> tuple[object, ...]:
-    identity, id_kind = request_id(request, reading.source, record_digest)
+    identity, id_kind = _identity(request, record_digest, reading)
     usage = request.usage or Usage()
     known = counted.method != CountMethod.NONE
     return (
@@ -170,7 +175,46 @@ def _values(
         _output_limit(request),
         request.temperature,
         request.reported_cost_usd,
+        span_id(request.span, reading.key),
+        span_id(request.parent_span, reading.key),
+        _otherwise(where, reading.key),
     )
+
+
+def span_id(name: str | None, key: bytes) -> str | None:
+    """What a call or a step is known by in the ledger: some logs name them by what a customer wrote."""
+    if name is None:
+        return None
+    return str(UUID(bytes=keyed(key, b"span:" + name.encode("utf-8", "replace"))))
+
+
+def _otherwise(where: Dimensions, key: bytes) -> list[str | None] | None:
+    if where.otherwise is None:
+        return None
+    *rest, person = where.otherwise
+    return [*rest, _hashed(person, key)]
+
+
+def span_row(span: Span, reading: Reading) -> tuple[object, ...]:
+    """A row of SPANS. Raises ValueError where the time is in the future."""
+    own_ts = _checked_time(span, reading)
+    where = attribute_span(reading.rules, span)
+    return (
+        span_id(span.span, reading.key),
+        span_id(span.parent, reading.key),
+        _naive(own_ts or reading.fallback_ts or reading.ingested_at),
+        own_ts is None,
+        where.tenant,
+        where.workflow,
+        where.environment,
+        _hashed(where.end_user, reading.key),
+    )
+
+
+def _identity(request: Request, record_digest: bytes, reading: Reading) -> tuple[str, str]:
+    """A part of a call goes by the call's name in its log, as it does not know the call's id."""
+    named = span_id(request.span, reading.key) if request.part else None
+    return request_id(request, reading.source, record_digest) if named is None else (named, PART)
 
 
 def _tags(request: Request, rules: Rules) -> list[dict[str, str]]:

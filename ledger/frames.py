@@ -42,8 +42,13 @@ def _schema(columns: Mapping[str, pl.DataType | type[pl.DataType]]) -> pl.Schema
 SAYS_ESTIMATED = '{"estimated":true'
 USAGE_COLUMNS = (*BUCKETS, "reasoning_tokens", "audio_input_tokens", "audio_output_tokens")
 
+# What a call takes from the steps above it where it says nothing of it itself, in the order of `otherwise`.
+INHERITED = ("tenant", "workflow", "environment", "end_user")
+
 # One record of a call as read from a log, counted and attributed but not yet merged or priced.
-# `counted_segments` is in the order of ledger.types.SEGMENTS.
+# `counted_segments` is in the order of ledger.types.SEGMENTS. INHERITED are what the record says of the call
+# itself; `otherwise` holds the same in their order for where no span above says it either. `span` names the
+# call and `parent_span` the step above it, both as UUIDs; a record of the `id_kind` PART has its span as id.
 RECORDS = _schema(
     {
         "request_id": pl.String,
@@ -92,6 +97,22 @@ RECORDS = _schema(
         "max_output_tokens": pl.Int64,
         "temperature": pl.Float64,
         "reported_cost_usd": pl.Decimal(18, 12),
+        "span": pl.String,
+        "parent_span": pl.String,
+        "otherwise": pl.List(pl.String),
+    }
+)
+# The id_kind of a record that completes the call of its span and is none by itself.
+PART = "part"
+
+# Steps above calls, and what each says of the calls beneath it.
+SPANS = _schema(
+    {
+        "span": pl.String,
+        "parent": pl.String,
+        "ts": UTC,
+        "ts_estimated": pl.Boolean,
+        **dict.fromkeys(INHERITED, pl.String),
     }
 )
 

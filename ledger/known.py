@@ -85,7 +85,7 @@ def _fewer(apart: list[Span]) -> list[Span]:
 
 
 def known(ledger: Ledger, incoming: pl.DataFrame) -> pl.DataFrame:
-    """The records held of these calls: request_id, record_digest, ts, and if it is a row or a part of one.
+    """The records held of these calls: request_id, record_digest and ts.
 
     `incoming` has request_id, ts and ts_estimated.
     """
@@ -97,10 +97,10 @@ def known(ledger: Ledger, incoming: pl.DataFrame) -> pl.DataFrame:
 def _known(where: Near) -> str:
     looks = [where.sql] if where.spans is None else [where.sql, "ts_estimated"]
     parts = [
-        f"SELECT request_id::VARCHAR AS request_id, record_digest, ts, {is_row} AS is_row "
+        "SELECT request_id::VARCHAR AS request_id, record_digest, ts "
         f"FROM {table} WHERE {look} AND request_id IN (SELECT id FROM ids)"
         for look in looks
-        for table, is_row in (("requests", "true"), ("record_parts", "false"))
+        for table in ("requests", "record_parts")
     ]
     return "WITH ids AS MATERIALIZED (SELECT request_id::UUID AS id FROM incoming) " + " UNION ALL ".join(
         parts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from ledger.frames import RECORDS, USAGE_COLUMNS
+from ledger.frames import INHERITED, PART, RECORDS, USAGE_COLUMNS
 
 # Disjoint buckets of two records cannot be mixed: one may hold the cached tokens inside its input, the
 # other beside it. So usage moves as one piece, and so do our count of the prompt and that of the answer.
@@ -23,22 +23,32 @@ COUNT = (
 _PROMPT = (*COUNT, "prompt_version", "prompt_hash")
 # How a call ended is told by the record that ranks first; others only add what they say of the same end.
 _END = ("http_status", "error_type")
-_OWN_RULE = ("request_id", "ts", "ts_estimated", "ingested_at", "tags")
+_OWN_RULE = ("request_id", "ts", "ts_estimated", "ingested_at", "latency_ms", "tags", "otherwise")
 
 _has_usage = pl.any_horizontal(pl.col(column).is_not_null() for column in USAGE_COLUMNS)
 _has_count = pl.col("count_method") != "none"
 _has_answer = pl.col("counted_output_tokens").is_not_null()
+_is_part = pl.col("id_kind") == PART
+_has_time = ~pl.col("ts_estimated")
+# Where a call is told by its start and its end, the record of the end has the time of the end.
+_started = pl.col("ts").filter(_is_part & _has_time).min()
+_ended = pl.col("ts").filter(~_is_part & _has_time).first()
+_took = pl.when(_ended >= _started).then((_ended - _started).dt.total_milliseconds())
 _same_end = pl.col("status") == pl.col("status").first()
 
 
 def merge(parts: pl.DataFrame) -> pl.DataFrame:
     """RECORDS in, RECORDS out: one row per request_id, column by column from the most complete record.
 
-    More complete is: reported usage before none, then more output tokens, then the higher digest. NULL
-    never beats a value; a time of the record's own beats one taken from the file.
+    More complete is: a record of the call before one of a part of it, reported usage before none, then more
+    output tokens, then the longer prompt by our count, then the higher digest. NULL never beats a value; a
+    time of the record's own beats one taken from the file, and that of the call's start beats both.
     """
     ranked = parts.sort(
-        [_has_usage, "output_tokens", "record_digest"], descending=True, nulls_last=True, maintain_order=True
+        [~_is_part, _has_usage, "output_tokens", "counted_input_tokens", "record_digest"],
+        descending=True,
+        nulls_last=True,
+        maintain_order=True,
     )
     plain = [column for column in RECORDS if column not in (*_USAGE, *_PROMPT, *ANSWER, *_END, *_OWN_RULE)]
     return (
@@ -50,10 +60,12 @@ def merge(parts: pl.DataFrame) -> pl.DataFrame:
             *(_first_where(column, _same_end & pl.col(column).is_not_null()) for column in _END),
             *(_first_where(column, _has_count) for column in _PROMPT if column != "count_method"),
             _first_where("count_method", _has_count).fill_null("none"),
-            pl.coalesce(pl.col("ts").filter(~pl.col("ts_estimated")).first(), pl.col("ts").min()),
+            pl.coalesce(_started, _ended, pl.col("ts").min()),
+            pl.coalesce(pl.col("latency_ms").drop_nulls().first(), _took),
             pl.col("ts_estimated").all(),
             pl.col("ingested_at").min(),
             pl.coalesce(pl.col("tags").filter(pl.col("tags").list.len() > 0).first(), pl.col("tags").first()),
+            _first_of_each("otherwise", len(INHERITED)),
         )
         .select(RECORDS.names())
     )
@@ -61,3 +73,10 @@ def merge(parts: pl.DataFrame) -> pl.DataFrame:
 
 def _first_where(column: str, condition: pl.Expr) -> pl.Expr:
     return pl.col(column).filter(condition).first()
+
+
+def _first_of_each(column: str, length: int) -> pl.Expr:
+    """A list of which each place has its first value; NULL where no record has any."""
+    places = [pl.col(column).list.get(place, null_on_oob=True) for place in range(length)]
+    found = pl.concat_list(place.drop_nulls().first() for place in places)
+    return pl.when(pl.col(column).is_not_null().any()).then(found).alias(column)

@@ -8,13 +8,13 @@ from datetime import datetime
 
 import polars as pl
 
-from ledger import token_cache, trust
+from ledger import spans, token_cache, trust
 from ledger.bills import keep as keep_bills
-from ledger.frames import BILLS
+from ledger.frames import BILLS, PART, SPANS
 from ledger.known import known
 from ledger.prices import Contract
 from ledger.retention import dropped_days, refused
-from ledger.rows import write
+from ledger.rows import completed, keep_parts, write
 from ledger.store import Ledger
 
 REJECTS = pl.Schema(
@@ -108,7 +108,8 @@ class Batch:
     `set_aside` counts sound records that hold no call. `counts` are tokens of long texts by keyed digest, for
     `token_cache`; `doubt` says why the fast counter was switched off in the process that read it.
     `told_before` counts records that are in the ledger's sums already and so are not among `records`;
-    `parts` names the files made elsewhere that are booked by this batch. `bills` are BILLS, never calls.
+    `parts` names the files made elsewhere that are booked by this batch. `bills` are BILLS, never calls,
+    `spans` the SPANS above calls.
     """
 
     records: pl.DataFrame
@@ -125,12 +126,14 @@ class Batch:
     told_before: int = 0
     parts: tuple[str, ...] = ()
     bills: pl.DataFrame = field(default_factory=BILLS.to_frame)
+    spans: pl.DataFrame = field(default_factory=SPANS.to_frame)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a batch's records: `read` is the sum of the next four, `set_aside` and `bills`.
 
+    `updated` may be more than what was read: a step above known calls may tell more of many of them.
     A record that holds several calls counts as that many. `bills` are lines of bills that say something new;
     those that do not are among the duplicates.
     """
@@ -154,8 +157,9 @@ def total(outcomes: Iterable[Outcome]) -> Outcome:
 def post(ledger: Ledger, batch: Batch, contracts: Sequence[Contract], now: datetime) -> Outcome:
     """Add a batch in one transaction; a batch that was added before changes nothing.
 
-    `updated` counts records that completed a call already known, `duplicate` those that were known,
-    `merged_identical` the duplicates that carry no id of their own.
+    `updated` counts records that completed a call already known, and known calls of which a step above them
+    told more; `duplicate` the records that were known, `merged_identical` the duplicates that carry no id of
+    their own. A record that waits for the call that it is a part of counts as set aside.
     """
     return post_all(ledger, [batch], contracts, now)[0]
 
@@ -221,12 +225,32 @@ def _post_records(
     with ledger.scanning("incoming", incoming.select("record_digest")):
         ledger.execute("DELETE FROM rejects WHERE record_digest IN (SELECT record_digest FROM incoming)")
     fresh = _fresh(incoming, held)
-    first = fresh.unique("request_id", keep="first", maintain_order=True).join(
+    calls, parts = fresh.filter(pl.col("id_kind") != PART), fresh.filter(pl.col("id_kind") == PART)
+    first = calls.unique("request_id", keep="first", maintain_order=True).join(
         held, on="request_id", how="anti", maintain_order="left"
     )
-    write(ledger, fresh.drop("batch"), held, contracts, now)
-    parts = (_by_batch(frame.select("batch", "id_kind"), len(batches)) for frame in (incoming, fresh, first))
-    return [_outcome(batch, *frames) for batch, *frames in zip(batches, *parts, strict=True)]
+    keep_parts(ledger, parts.drop("batch"))
+    completes = completed(ledger, parts)
+    late = spans.beneath(ledger, spans.keep(ledger, pl.concat(batch.spans for batch in batches)))
+    touched = pl.concat([late, completes.select(late.columns)]).unique("request_id", keep="any")
+    write(ledger, calls.drop("batch"), held, touched, contracts, now)
+    spoken_for = pl.concat([completes["span"], calls["span"]]).drop_nulls().unique()
+    waiting = parts.filter(~pl.col("request_id").is_in(spoken_for.implode()))
+    frames = (
+        _by_batch(frame.select("batch", "id_kind"), len(batches))
+        for frame in (incoming, fresh, first, waiting)
+    )
+    outcomes = [_outcome(batch, *of_batch) for batch, *of_batch in zip(batches, *frames, strict=True)]
+    return _with_late(outcomes, batches, late.join(calls, on="request_id", how="anti").height)
+
+
+def _with_late(outcomes: list[Outcome], batches: Sequence[Batch], late: int) -> list[Outcome]:
+    """Known calls that steps above them told more of count where the steps were told."""
+    told = next((number for number, batch in enumerate(batches) if len(batch.spans)), 0)
+    return [
+        replace(outcome, updated=outcome.updated + late) if number == told else outcome
+        for number, outcome in enumerate(outcomes)
+    ]
 
 
 def _fresh(incoming: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
@@ -263,15 +287,17 @@ def _by_batch(frame: pl.DataFrame, count: int) -> list[pl.DataFrame]:
     return [found.get((number,), frame.clear()) for number in range(count)]
 
 
-def _outcome(batch: Batch, incoming: pl.DataFrame, fresh: pl.DataFrame, first: pl.DataFrame) -> Outcome:
+def _outcome(
+    batch: Batch, incoming: pl.DataFrame, fresh: pl.DataFrame, first: pl.DataFrame, waiting: pl.DataFrame
+) -> Outcome:
     return Outcome(
         read=len(incoming) + len(batch.rejects) + batch.set_aside + batch.told_before,
         added=len(first),
-        updated=len(fresh) - len(first),
+        updated=len(fresh) - len(first) - len(waiting),
         duplicate=len(incoming) - len(fresh) + batch.told_before,
         rejected=len(batch.rejects),
         merged_identical=_without_id(incoming) - _without_id(fresh),
-        set_aside=batch.set_aside,
+        set_aside=batch.set_aside + len(waiting),
     )
 
 

@@ -106,7 +106,7 @@ def _recount(
         return Recounted()
     held = rows.take_out(ledger, counts["request_id"].to_list(), where, every=True)
     before = rows.taken_out(ledger).drop(COUNT_COLUMNS)
-    again = before.join(counts, on="request_id").select(*RECORDS.names(), "usage_source")
+    again = before.join(counts, on="request_id").select(*RECORDS.names(), "usage_source", "inherited")
     rows.put_back(ledger, resplit(again, contracts, held), kept=_kept())
     ((changed,),) = ledger.rows(
         f"SELECT count(*) FROM came JOIN gone USING (request_id) WHERE ({_columns('came')}) "

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, time, timedelta
 import polars as pl
 
 from ledger import derived
+from ledger.frames import PART
 from ledger.store import Ledger
 
 _BEFORE, _AFTER = "its day was dropped: the rows of ", " are no longer kept, their sums stay as they are"
@@ -39,8 +40,9 @@ def drop(ledger: Ledger, keep_days: int, now: datetime) -> Drop:
     derived.settle(ledger)
     with ledger.transaction():
         ledger.execute(
-            "DELETE FROM record_parts WHERE request_id IN (SELECT request_id FROM requests WHERE ts < ?)",
-            [before],
+            "DELETE FROM record_parts WHERE request_id IN (SELECT request_id FROM requests WHERE ts < ?) "
+            "OR (id_kind = ? AND ts < ?)",
+            [before, PART, before],
         )
         ledger.execute("DELETE FROM requests WHERE ts < ?", [before])
         seal(ledger, days["period_start"], now)

@@ -10,9 +10,9 @@ from datetime import datetime
 
 import polars as pl
 
-from ledger import closed, derived
+from ledger import closed, derived, spans
 from ledger.booking import MONEY_COLUMNS, book, is_half_reported
-from ledger.frames import RECORDS, SAYS_ESTIMATED
+from ledger.frames import PART, RECORDS, SAYS_ESTIMATED
 from ledger.known import EVERYWHERE, Near, near
 from ledger.merge import merge
 from ledger.prices import Contract, as_frame
@@ -21,24 +21,56 @@ from ledger.store import Ledger
 
 
 def write(
-    ledger: Ledger, fresh: pl.DataFrame, known: pl.DataFrame, contracts: Sequence[Contract], now: datetime
+    ledger: Ledger,
+    fresh: pl.DataFrame,
+    known: pl.DataFrame,
+    touched: pl.DataFrame,
+    contracts: Sequence[Contract],
+    now: datetime,
 ) -> None:
-    """Book records that say something new, merged with what is `known` of their calls (see known.known)."""
+    """Book records that say something new, merged with what is `known` of their calls (see known.known).
+
+    `touched` (spans.TOUCHED) are calls in the ledger of which something else says more: they are made anew.
+    """
     of_fresh = known.join(fresh.select("request_id").unique(), on="request_id", how="semi")
-    existing = of_fresh["request_id"].unique().to_list()
-    again = fresh.filter(pl.col("request_id").is_in(existing) | pl.col("request_id").is_duplicated())
+    of_known = pl.concat([of_fresh.select("request_id", "ts"), touched])
+    existing = of_known["request_id"].unique().to_list()
+    parted = parts_of(ledger, fresh["span"].drop_nulls(), near(fresh))["request_id"]
+    again = fresh.filter(
+        pl.col("request_id").is_in(existing)
+        | pl.col("request_id").is_duplicated()
+        | pl.col("span").is_in(parted.implode())
+    )
     alone = fresh.join(again, on="request_id", how="anti") if len(again) else fresh
     # The row of a call whose usage is half reported does not show the record as read: keep it beside.
-    _keep_parts(ledger, alone.filter(is_half_reported()))
-    held = take_out(ledger, existing, _around(of_fresh, again)) if existing else None
-    merged = _merged(ledger, again, of_fresh) if len(again) else alone.clear()
-    _book(ledger, pl.concat([alone, merged]), held, contracts, now)
+    keep_parts(ledger, alone.filter(is_half_reported()))
+    if not existing and again.is_empty():
+        _book(ledger, alone, None, None, contracts, now)
+        return
+    where = _around(of_known, again)
+    held = take_out(ledger, existing, where)
+    merged = _merged(ledger, again, where)
+    _book(ledger, pl.concat([alone, merged]), held, spans.kept_from_above(ledger, "gone"), contracts, now)
 
 
-def _around(of_fresh: pl.DataFrame, again: pl.DataFrame) -> Near:
+def completed(ledger: Ledger, parts: pl.DataFrame) -> pl.DataFrame:
+    """The calls in the ledger that these records are parts of: request_id, ts, and the span they share."""
+    if parts.is_empty():
+        return pl.DataFrame(schema={**spans.TOUCHED, "span": pl.String})
+    where = near(parts)
+    looks = [
+        f"SELECT request_id::VARCHAR AS request_id, ts, span::VARCHAR AS span FROM {table} "
+        f"WHERE ({where.sql} OR ts_estimated) AND id_kind <> ? AND span IN (SELECT id::UUID FROM sought)"
+        for table in ("requests", "record_parts")
+    ]
+    with ledger.scanning("sought", parts.select(pl.col("request_id").alias("id")).unique()):
+        return ledger.frame(" UNION ".join(looks), [*where.params, PART, *where.params, PART])
+
+
+def _around(of_known: pl.DataFrame, again: pl.DataFrame) -> Near:
     """Where the rows and parts of known calls lie."""
     times = again.select("ts", "ts_estimated")
-    held = of_fresh.select("ts", pl.lit(value=False).alias("ts_estimated"))
+    held = of_known.select("ts", pl.lit(value=False).alias("ts_estimated"))
     return near(pl.concat([times, held]))
 
 
@@ -46,11 +78,30 @@ def _around(of_fresh: pl.DataFrame, again: pl.DataFrame) -> Near:
 # has to be taken back out.
 _STOOD_IN = ("input_tokens", "output_tokens", "reasoning_tokens")
 _LOGGED = f"usage_source = 'reported' OR starts_with(usage_json, '{SAYS_ESTIMATED}')"
-_AS_READ = ", ".join(
-    f"CASE WHEN {_LOGGED} THEN {name} END AS {name}" if name in _STOOD_IN else name for name in RECORDS
+
+
+def _read_as(name: str) -> str:
+    if name in _STOOD_IN:
+        return f"CASE WHEN {_LOGGED} THEN {name} END AS {name}"
+    return f"{spans.OWN[name]} AS {name}" if name in spans.OWN else name
+
+
+_AS_READ = ", ".join(map(_read_as, RECORDS))
+_SPAN_IDS = ("span", "parent_span")
+_TO_ROW = ", ".join(
+    [
+        "request_id::UUID AS request_id",
+        "map_from_entries(tags) AS tags",
+        *(f"{name}::UUID AS {name}" for name in _SPAN_IDS),
+    ]
 )
-_TO_ROW = "request_id::UUID AS request_id, map_from_entries(tags) AS tags"
-_FROM_ROW = "request_id::VARCHAR AS request_id, map_entries(tags) AS tags"
+_FROM_ROW = ", ".join(
+    [
+        "request_id::VARCHAR AS request_id",
+        "map_entries(tags) AS tags",
+        *(f"{name}::VARCHAR AS {name}" for name in _SPAN_IDS),
+    ]
+)
 _TO_MONEY = ", ".join(
     f"({name}::DECIMAL(19, 0) * 0.000000000001)::DECIMAL(18, 12) AS {name}" for name in MONEY_COLUMNS
 )
@@ -101,20 +152,38 @@ def _held(ledger: Ledger, *, every: bool) -> pl.DataFrame:
     return held_terms(booked, prices)
 
 
-def _merged(ledger: Ledger, again: pl.DataFrame, of_fresh: pl.DataFrame) -> pl.DataFrame:
-    """Keep the records of calls seen more than once beside the row, and merge all of each call."""
-    if len(of_fresh):
-        with ledger.scanning("parted", of_fresh.filter(~pl.col("is_row")).select("request_id").unique()):
-            ledger.execute(
-                f"INSERT INTO record_parts BY NAME SELECT {_AS_READ} FROM gone "
-                "WHERE request_id NOT IN (SELECT request_id::UUID FROM parted)"
-            )
-    _keep_parts(ledger, again)
-    return merge(parts_of(ledger, again["request_id"], _around(of_fresh, again)))
+def _merged(ledger: Ledger, again: pl.DataFrame, where: Near) -> pl.DataFrame:
+    """Merge all records of each call in `again` or in `gone`; of one told by several, keep the records."""
+    seen_once = _as_read(ledger)
+    ids = pl.concat([again["request_id"], seen_once["request_id"]])
+    kept = parts_of(ledger, ids, where)
+    seen_once = seen_once.join(kept, on="request_id", how="anti")
+    own = pl.concat([kept, seen_once, again.select(kept.columns)])
+    adopted = adopted_parts(ledger, own, where)
+    several = pl.concat([again["request_id"], adopted["request_id"]])
+    keep_parts(ledger, seen_once.filter(pl.col("request_id").is_in(several.implode())))
+    keep_parts(ledger, again)
+    return merge(pl.concat([own, adopted]))
+
+
+def _as_read(ledger: Ledger) -> pl.DataFrame:
+    """The rows in `gone` as RECORDS of calls that were seen once."""
+    gone = ledger.frame(f"SELECT * REPLACE ({_FROM_ROW}) FROM (SELECT {_AS_READ} FROM gone)")
+    return gone.select(pl.col(name).cast(dtype) for name, dtype in RECORDS.items())
+
+
+def adopted_parts(ledger: Ledger, own: pl.DataFrame, where: Near) -> pl.DataFrame:
+    """The parts of these calls that are known by their spans only, as records of the calls."""
+    calls = own.select("span", call="request_id").drop_nulls().unique()
+    parts = parts_of(ledger, calls["span"], where).filter(pl.col("id_kind") == PART)
+    known_by = parts.join(calls, left_on="request_id", right_on="span", maintain_order="left")
+    return known_by.with_columns(request_id="call").select(RECORDS.names())
 
 
 def parts_of(ledger: Ledger, request_ids: pl.Series, where: Near) -> pl.DataFrame:
     """The records of these calls as they were read."""
+    if request_ids.is_empty():
+        return RECORDS.to_frame()
     with ledger.scanning("replaced", request_ids.unique().to_frame("request_id")):
         parts = ledger.frame(
             f"SELECT * REPLACE ({_FROM_ROW}) FROM ({_looked_up('record_parts', where)})", where.params
@@ -122,7 +191,8 @@ def parts_of(ledger: Ledger, request_ids: pl.Series, where: Near) -> pl.DataFram
     return parts.select(pl.col(name).cast(dtype) for name, dtype in RECORDS.items())
 
 
-def _keep_parts(ledger: Ledger, records: pl.DataFrame) -> None:
+def keep_parts(ledger: Ledger, records: pl.DataFrame) -> None:
+    """Keep records as they were read."""
     if len(records):
         with ledger.scanning("kept", records):
             ledger.execute(f"INSERT INTO record_parts BY NAME SELECT * REPLACE ({_TO_ROW}) FROM kept")
@@ -132,12 +202,13 @@ def _book(
     ledger: Ledger,
     records: pl.DataFrame,
     held: pl.DataFrame | None,
+    from_above: pl.DataFrame | None,
     contracts: Sequence[Contract],
     now: datetime,
 ) -> None:
     if records.is_empty():
         return
-    booked, prices = book(records, contracts, held)
+    booked, prices = book(spans.resolved(ledger, records, from_above), contracts, held)
     _bring(ledger, booked)
     closed.withhold(ledger, _AS_READ, now, taken_out=held is not None)
     _enter(ledger, booked["ts"])
@@ -169,9 +240,10 @@ def keep_prices(ledger: Ledger, prices: pl.DataFrame) -> None:
 
 
 def taken_out(ledger: Ledger) -> pl.DataFrame:
-    """The rows in `gone` as RECORDS, their usage as it was booked, with its `usage_source`."""
+    """The rows in `gone` as RECORDS, usage and dimensions as booked, and what tells how they came to them."""
     gone = ledger.frame(f"SELECT * REPLACE ({_FROM_ROW}) FROM gone")
-    return gone.select(*(pl.col(name).cast(dtype) for name, dtype in RECORDS.items()), "usage_source")
+    as_booked = (pl.col(name).cast(dtype) for name, dtype in RECORDS.items())
+    return gone.select(*as_booked, "usage_source", "inherited")
 
 
 def put_back(ledger: Ledger, booked: pl.DataFrame, kept: Mapping[str, str]) -> None:
@@ -189,7 +261,7 @@ def replace_parts(ledger: Ledger, records: pl.DataFrame) -> None:
     """Put these records in the place of all that are kept of their calls."""
     with ledger.scanning("replaced", records.select("request_id").unique()):
         ledger.execute("DELETE FROM record_parts WHERE request_id IN (SELECT request_id::UUID FROM replaced)")
-    _keep_parts(ledger, records)
+    keep_parts(ledger, records)
 
 
 def _slice(digit: str) -> tuple[str, str]:
@@ -233,4 +305,6 @@ def _unite(ledger: Ledger, request_ids: Sequence[str], contracts: Sequence[Contr
     one_each = held.sort("request_id", "day", "price_id").unique(
         ["request_id", "above"], keep="first", maintain_order=True
     )
-    _book(ledger, merge(parts), one_each, contracts, now)
+    from_above = spans.kept_from_above(ledger, "gone")
+    adopted = adopted_parts(ledger, parts, EVERYWHERE)
+    _book(ledger, merge(pl.concat([parts, adopted])), one_each, from_above, contracts, now)

@@ -97,11 +97,18 @@ CREATE TABLE requests (
     cost_reasoning_usd DECIMAL(18, 12),
     price_id VARCHAR,
     unpriced_reason VARCHAR,
-    reported_cost_usd DECIMAL(18, 12)
+    reported_cost_usd DECIMAL(18, 12),
+    -- what the log names the call and the step above it by, as keyed hashes; NULL where it has no such names
+    span UUID,
+    parent_span UUID,
+    otherwise VARCHAR[],                -- tenant, workflow, environment, end_user where nothing else says them
+    inherited SMALLINT                  -- which of these the call does not say itself (1, 2, 4, 8), and which
+                                        -- it has from a step above (16, 32, 64, 128)
 );
 
 -- The records behind a row that more than one record describes, as read, so that the merge can be
--- made anew in any order. A call seen once has no row here.
+-- made anew in any order. A call seen once has no row here. Where id_kind is part, the record tells of the
+-- call with that span, and request_id is the span.
 CREATE TABLE record_parts AS
     SELECT request_id, record_digest, id_kind, ts, ts_estimated, ingested_at, source, source_file, source_line,
         tenant, workflow, environment, end_user, tags, provider, model, model_tier, operation, api, service_tier,
@@ -110,8 +117,21 @@ CREATE TABLE record_parts AS
         reasoning_tokens, audio_input_tokens, audio_output_tokens, usage_json,
         counted_input_tokens, counted_output_tokens, counted_answer_tokens, counted_tool_call_tokens,
         counted_segments, count_method, count_error, count_category, context_chunk_tokens, tokenizer, rules, prompt_version, prompt_hash,
-        max_output_tokens, temperature, reported_cost_usd
+        max_output_tokens, temperature, reported_cost_usd, span, parent_span, otherwise
     FROM requests WHERE false;
+
+-- Steps of programs above their calls (agents, workflows, chains): calls beneath them take from the nearest
+-- one what they do not say themselves. Kept for 14 days.
+CREATE TABLE spans (
+    span UUID NOT NULL,
+    parent UUID,
+    ts TIMESTAMP NOT NULL,
+    ts_estimated BOOLEAN NOT NULL,
+    tenant VARCHAR,
+    workflow VARCHAR,
+    environment VARCHAR,
+    end_user VARCHAR                    -- keyed hash, never the raw id
+);
 
 -- Records that could not be booked. The text stays in the source; the excerpt has every value masked.
 CREATE TABLE rejects (

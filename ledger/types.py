@@ -204,7 +204,8 @@ class Request:
 
     `response_id` is the provider's id of the answer, `call_id` the log's own id of the call.
     `attributes` is every scalar the record says about the call besides its content, flattened to dotted
-    paths ("metadata.team", "user_api_key_team_alias", "tags.env"): attribution rules read only this.
+    paths ("metadata.team", "user_api_key_team_alias", "tags.env"): attribution rules read only this, then
+    what the steps above say, then `around`: the same of the program that made the call (OTLP's resource).
     `end_user` is the raw id; it is keyed-hashed before it is stored. `ts` is the start of the call, UTC.
     `usage` is None where the record carries none. `cache_hit` marks a gateway's own cached answer.
     `span` is what other records of the same log name this call by ("trace:span", a run id), `parent_span`
@@ -241,6 +242,7 @@ class Request:
     span: str | None = None
     parent_span: str | None = None
     part: bool = False
+    around: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from collector.apis import openai_chat, token_buckets
 from collector.apis.json_shapes import Json, mapping, number, text
 from collector.formats import attributes as paths
 from collector.formats import fields, genai_content, times
+from ledger import types
 from ledger.types import Answer, Api, Prompt, Request, Status
 
 Attributes = Mapping[str, object]
@@ -78,15 +79,15 @@ _PROVIDERS = {
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A span, or an event that stands for one: its attributes with those of its parents and its resource.
+    """A span, or an event that stands for one: its attributes and those of the program that it is of.
 
-    `parents` are nearest first; attribution rules read them, then the resource, where the span says nothing.
+    `span_id` and `parent` name it and the step above it among all spans of the log.
     """
 
     attributes: Attributes
-    parents: tuple[Attributes, ...] = ()
     resource: Attributes = field(default_factory=dict)
     span_id: str | None = None
+    parent: str | None = None
     start: datetime | None = None
     end: datetime | None = None
     failed: bool = False
@@ -112,8 +113,6 @@ def request_of(span: Span) -> Request:
     kind = operation(said) or "other"
     api = _api(said, provider, model, kind)
     usage = _usage(said)
-    attributes = _attributes(span)
-    tags = paths.tags(genai_content.json_of(said.get("tag.tags")))
     return Request(
         api=api,
         model=fields.name(model, "model"),
@@ -129,8 +128,8 @@ def request_of(span: Span) -> Request:
         http_status=fields.http_status(said, "http.response.status_code", "http.status_code"),
         error_type=apis.error_type(said.get("error.type")),
         streamed=said.get("gen_ai.request.stream") is True or said.get("llm.is_streaming") is True,
-        attributes=attributes,
-        tags=paths.stored(tags),
+        attributes=_attributes(said),
+        tags=_tags(said),
         end_user=_text(said, *_END_USER),
         usage=usage[0] if usage else None,
         usage_json=usage[1] if usage else None,
@@ -139,6 +138,24 @@ def request_of(span: Span) -> Request:
         answer=_answer(said),
         max_output_tokens=apis.output_limit(_parameter(said, "max_tokens")),
         temperature=number(_parameter(said, "temperature")),
+        span=span.span_id,
+        parent_span=span.parent,
+        around=_around(span.resource),
+    )
+
+
+def step_of(span: Span) -> types.Span:
+    """Read a step above calls: what it says of who they were made for. Raises ValueError without its name."""
+    if span.span_id is None:
+        raise ValueError("the span has no trace id and span id")
+    said = span.attributes
+    return types.Span(
+        span=span.span_id,
+        parent=span.parent,
+        ts=span.start,
+        attributes=_attributes(said),
+        tags=_tags(said),
+        end_user=_text(said, *_END_USER),
     )
 
 
@@ -227,13 +244,18 @@ def _answer(said: Attributes) -> Answer | None:
     )
 
 
-def _attributes(span: Span) -> dict[str, str]:
-    """What attribution may read: the span's own names, its metadata, then its parents' and resource's."""
-    metadata = mapping(genai_content.json_of(span.attributes.get("metadata")))
-    said = [paths.flatten(_told(each)) for each in (span.attributes, *span.parents, span.resource)]
-    return paths.join(
-        said[0], paths.under("metadata", metadata), *said[1:], paths.under("resource", _told(span.resource))
-    )
+def _attributes(said: Attributes) -> dict[str, str]:
+    """What attribution may read of a span: its own names, then those of its metadata."""
+    metadata = mapping(genai_content.json_of(said.get("metadata")))
+    return paths.join(paths.flatten(_told(said)), paths.under("metadata", metadata))
+
+
+def _around(resource: Attributes) -> dict[str, str]:
+    return paths.join(paths.flatten(resource), paths.under("resource", resource)) if resource else {}
+
+
+def _tags(said: Attributes) -> dict[str, str]:
+    return paths.stored(paths.tags(genai_content.json_of(said.get("tag.tags"))))
 
 
 # Prefixes of what was said, or of what the usage already tells.

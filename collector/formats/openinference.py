@@ -5,7 +5,7 @@ from __future__ import annotations
 from collector.apis.json_shapes import Json, mapping, text
 from collector.formats import fields, genai, times
 from collector.formats.format import NotACallError
-from ledger.types import Request
+from ledger.types import Request, Span
 
 KEYS = ("context", "attributes", "start_time")
 
@@ -18,22 +18,25 @@ def matches(record: Json) -> bool:
     )
 
 
-def read(record: Json) -> Request:
-    """Read one LLM span; NotACallError for chains, agents and tools, whose counts are their children's."""
+def read(record: Json) -> Request | Span:
+    """Read one LLM span, or a step above one: what a chain, an agent or a tool counts is its children's."""
     told = mapping(record.get("attributes"))
-    if genai.operation(told) is None:
-        raise NotACallError(f"a span of kind {_kind(told)}")
     context = mapping(record.get("context"))
     trace, span = text(context.get("trace_id")), fields.text_field(context, "span_id")
-    return genai.request_of(
-        genai.Span(
-            attributes=told,
-            span_id=f"{trace}:{span}" if trace and span else span,
-            start=times.moment(record.get("start_time"), "start_time"),
-            end=times.first_moment_or_none(record, "end_time"),
-            failed=text(record.get("status_code")).upper() == "ERROR",
-        )
+    parent = text(record.get("parent_id"))
+    found = genai.Span(
+        attributes=told,
+        span_id=f"{trace}:{span}" if trace and span else span,
+        parent=f"{trace}:{parent}" if trace and parent else parent or None,
+        start=times.moment(record.get("start_time"), "start_time"),
+        end=times.first_moment_or_none(record, "end_time"),
+        failed=text(record.get("status_code")).upper() == "ERROR",
     )
+    if genai.operation(told) is not None:
+        return genai.request_of(found)
+    if found.span_id is None:
+        raise NotACallError(f"a span of kind {_kind(told)} without an id")
+    return genai.step_of(found)
 
 
 def _kind(told: Json) -> str:

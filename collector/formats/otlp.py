@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from collector.apis.json_shapes import Json, mapping, mappings, sequence, text
 from collector.formats import genai, times
-from ledger.types import Request
+from collector.formats.format import NotACallError
+from ledger.types import Request, Span
 
 # Of the items, not of the export request.
 KEYS = ("attributes", "resource")
 _ENVELOPES = ("resourceSpans", "resourceLogs", "resourceMetrics")
 _DETAILS = "gen_ai.client.inference.operation.details"
 _ERROR = (2, "STATUS_CODE_ERROR")
-_MOST_PARENTS = 32
 
 
 def matches(record: Json) -> bool:
@@ -22,36 +22,41 @@ def matches(record: Json) -> bool:
 
 
 def items(record: Json) -> Iterator[Json]:
-    """The LLM calls of one export request, each with its resource and its parents' attributes.
+    """The LLM calls of one export request and the steps above them, each with its resource.
 
     Spans of agents, workflows and tools may carry their children's totals, so they are no calls of their own;
-    their attributes serve the calls beneath. Metrics hold no calls.
+    what they say of tenant and workflow serves the calls beneath. Metrics hold neither.
     """
     spans = [_span(span, resource) for span, resource in _spans(record)]
-    by_id = {text(span["spanId"]): span for span in spans}
     for span in spans:
         if genai.operation(mapping(span["attributes"])) is not None:
-            yield {**span, "parents": _parents(span, by_id)}
+            yield span
     yield from _events(record)
+    # A call may have other calls beneath it, so it is a step too.
+    for span in spans:
+        yield {**span, "step": True}
 
 
-def read(item: Json) -> Request:
-    """Read one call that `items` found; raises ValueError naming the attribute that cannot be booked."""
-    return genai.request_of(
-        genai.Span(
-            attributes=mapping(item.get("attributes")),
-            parents=tuple(map(mapping, sequence(item.get("parents")))),
-            resource=mapping(item.get("resource")),
-            span_id=_identity(item),
-            start=times.moment(_nanos(item.get("start")), "startTimeUnixNano"),
-            end=times.moment(_nanos(item.get("end")), "endTimeUnixNano"),
-            failed=item.get("failed") is True,
-        )
+def read(item: Json) -> Request | Span:
+    """Read a call or a step that `items` found; raises ValueError naming what cannot be booked."""
+    span = genai.Span(
+        attributes=mapping(item.get("attributes")),
+        resource=mapping(item.get("resource")),
+        span_id=_named(item, "spanId"),
+        parent=_named(item, "parentSpanId"),
+        start=times.moment(_nanos(item.get("start")), "startTimeUnixNano"),
+        end=times.moment(_nanos(item.get("end")), "endTimeUnixNano"),
+        failed=item.get("failed") is True,
     )
+    if item.get("step") is not True:
+        return genai.request_of(span)
+    if span.span_id is None:
+        raise NotACallError("a span without ids")
+    return genai.step_of(span)
 
 
-def _identity(item: Json) -> str | None:
-    trace, span = text(item.get("traceId")), text(item.get("spanId"))
+def _named(item: Json, key: str) -> str | None:
+    trace, span = text(item.get("traceId")), text(item.get(key))
     return f"{trace}:{span}" if trace and span else None
 
 
@@ -86,16 +91,6 @@ def _said_in_events(span: Json) -> dict[str, object]:
     for event in mappings(span.get("events")):
         said = plain(event.get("attributes"))
         found.update({key: value for key, value in said.items() if key.startswith("gen_ai.")})
-    return found
-
-
-def _parents(span: Json, by_id: Mapping[str, Json]) -> list[Json]:
-    """The attributes of the spans above, nearest first, as far as the same request holds them."""
-    found: list[Json] = []
-    above = by_id.get(text(span.get("parentSpanId")))
-    while above is not None and len(found) < _MOST_PARENTS:
-        found.append(mapping(above.get("attributes")))
-        above = by_id.get(text(above.get("parentSpanId")))
     return found
 
 

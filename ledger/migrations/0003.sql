@@ -51,3 +51,24 @@ CREATE TABLE bills (
     ingested_at TIMESTAMP NOT NULL
 );
 ALTER TABLE ingest_runs ADD COLUMN bills BIGINT;
+
+-- Calls are named as their logs name them, so that other records and the steps above them can be found.
+ALTER TABLE requests ADD COLUMN span UUID;
+ALTER TABLE requests ADD COLUMN parent_span UUID;
+ALTER TABLE requests ADD COLUMN otherwise VARCHAR[];
+ALTER TABLE requests ADD COLUMN inherited SMALLINT;
+ALTER TABLE record_parts ADD COLUMN span UUID;
+ALTER TABLE record_parts ADD COLUMN parent_span UUID;
+ALTER TABLE record_parts ADD COLUMN otherwise VARCHAR[];
+
+-- Steps of programs above their calls.
+CREATE TABLE spans (
+    span UUID NOT NULL,
+    parent UUID,
+    ts TIMESTAMP NOT NULL,
+    ts_estimated BOOLEAN NOT NULL,
+    tenant VARCHAR,
+    workflow VARCHAR,
+    environment VARCHAR,
+    end_user VARCHAR
+);

@@ -11,18 +11,37 @@ from collector.attribution import (
     Dimensions,
     Rules,
     SourceRules,
-    attribute,
+    attribute_span,
     model_tier,
     of_source,
     ruled_tags,
+    without_steps,
 )
+from collector.attribution import attribute as attribute_own
 from collector.attribution_rules import Rule, Table
-from ledger.types import Api, Request
+from ledger.types import Api, Request, Span
 
 
 def call(model: str | None = "gpt-4o", end_user: str | None = None, tags=None, **attributes) -> Request:
     dotted = {key.replace("__", "."): value for key, value in attributes.items()}
     return Request(api=Api.OPENAI_CHAT, model=model, end_user=end_user, tags=tags or {}, attributes=dotted)
+
+
+def attribute(rules: Rules, request: Request) -> Dimensions:
+    return without_steps(attribute_own(rules, request))
+
+
+def test_defaults_constants_and_the_surroundings_are_no_word_of_the_calls_own():
+    rules = Rules(tenant=("a", Rule(constant="c"), "b"), workflow=("w",), defaults={"environment": "prod"})
+    request = Request(api=Api.OPENAI_CHAT, model="m", attributes={"b": "x"}, around={"w": "chat", "a": " "})
+    found = attribute_own(rules, request)
+    assert (found.tenant, found.workflow, found.environment) == (None, None, None)
+    assert found.otherwise == ("c", "chat", "prod", None)
+
+
+def test_a_step_says_only_what_stands_in_it():
+    rules = Rules(tenant=("a", Rule(constant="c")), workflow=("w",), defaults={"workflow": "default"})
+    assert attribute_span(rules, Span(span="s", attributes={"a": "x"})) == Dimensions(tenant="x")
 
 
 def test_the_first_path_with_a_value_wins():

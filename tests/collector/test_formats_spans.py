@@ -8,9 +8,9 @@ from decimal import Decimal
 
 import pytest
 
-from collector.attribution import DEFAULT_RULES, attribute
+from collector.attribution import DEFAULT_RULES, attribute, attribute_span
 from collector.formats import FORMATS, NotACallError, genai
-from ledger.types import Api, PartKind, Request, Status, Usage
+from ledger.types import Api, PartKind, Request, Span, Status, Usage
 
 
 @pytest.fixture
@@ -25,7 +25,15 @@ def records(samples):
 @pytest.fixture
 def calls(records):
     otlp = FORMATS["otlp"]
-    return [[otlp.read(item) for item in otlp.items(record)] for record in records("otlp")]
+    found = [[otlp.read(item) for item in otlp.items(record)] for record in records("otlp")]
+    return [[each for each in of_record if isinstance(each, Request)] for of_record in found]
+
+
+@pytest.fixture
+def steps(records):
+    otlp = FORMATS["otlp"]
+    found = (otlp.read(item) for record in records("otlp") for item in otlp.items(record))
+    return {each.span: each for each in found if isinstance(each, Span)}
 
 
 def span(**attributes) -> Request:
@@ -38,10 +46,13 @@ def test_only_the_inference_span_of_a_workflow_is_a_call(calls):
     assert found.usage == Usage(input_tokens=476, cache_read_tokens=1024, output_tokens=20)
 
 
-def test_a_call_is_attributed_by_its_resource_and_the_spans_above_it(calls):
+def test_a_call_names_the_span_above_it_and_what_holds_of_its_program(calls, steps):
     (found,) = calls[0]
+    above = steps[found.parent_span]
+    assert attribute_span(DEFAULT_RULES, above).workflow == "faq"
     where = attribute(DEFAULT_RULES, found)
-    assert (where.tenant, where.workflow, where.environment) == ("northwind", "faq", "production")
+    assert (where.tenant, where.workflow, where.environment) == (None, None, None)
+    assert where.otherwise == ("northwind", None, "production", None)
 
 
 def test_a_span_has_its_own_clock_and_ids(calls):
@@ -135,9 +146,15 @@ def test_an_openinference_span_is_read_with_nested_content(records):
     assert found.answer.tool_calls[0].name == "hours"
 
 
-def test_an_agent_span_is_set_aside(records):
+def test_an_agent_span_is_a_step_above_calls(records):
+    found = FORMATS["openinference"].read(records("openinference")[2])
+    assert isinstance(found, Span)
+
+
+def test_an_agent_span_without_an_id_is_set_aside(records):
+    record = {**records("openinference")[2], "context": {}}
     with pytest.raises(NotACallError, match="kind agent"):
-        FORMATS["openinference"].read(records("openinference")[2])
+        FORMATS["openinference"].read(record)
 
 
 @pytest.mark.parametrize("kind", ["invoke_agent", "execute_tool", "create_agent", "invoke_workflow"])
