@@ -26,7 +26,7 @@ class Trace:
 def trace(rules: Rules, request: Request, source_file: str) -> tuple[Trace, ...]:
     """Attribute a call of a source as `attribute` does, and tell how each dimension came about."""
     own = overlaid(rules, source_file)
-    said = {**said_of(request), **source_facts(source_file)}
+    said = {**request.around, **said_of(request), **source_facts(source_file)}
     lists = {"tenant": own.tenant, "workflow": own.workflow, "environment": own.environment}
     found = [_trace(name, of_name, said, own.defaults) for name, of_name in lists.items()]
     tags = [_trace(f"tags.{name}", of_tag, said, {}) for name, of_tag in own.tags.items()]
