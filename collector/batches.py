@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeVar
 
 import polars as pl
 
@@ -119,7 +120,7 @@ def _take(
 ) -> None:
     """Of many calls in one record each stands alone: a bad one costs no other."""
     try:
-        found = FORMATS[reading.source].read(call)
+        found = _in_scope(FORMATS[reading.source].read(call), reading.scope)
         if isinstance(found, Request):
             taken.rows.append(row(found, known_by, record.line, reading))
         elif isinstance(found, Bill):
@@ -130,6 +131,16 @@ def _take(
         return
     except ValueError as error:
         taken.rejects.append(_reject(record, str(error), reading.source_file, known_by))
+
+
+Found = TypeVar("Found")
+
+
+def _in_scope(found: Found, scope: str | None) -> Found:
+    """What was read, a call under a name that is another's nowhere."""
+    if scope is None or not isinstance(found, Request) or found.span is None:
+        return found
+    return replace(found, span=f"{digest(scope.encode()).hex()}:{found.span}")
 
 
 def _told(records: Sequence[Record], reading: Reading) -> Iterator[_Told]:

@@ -33,7 +33,11 @@ _MOST = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What every record of one source is read with; `follow` where its format needs what went before."""
+    """What every record of one source is read with.
+
+    `follow` is there where its format needs what went before, `scope` where its names of calls hold among
+    some files only.
+    """
 
     source: str
     source_file: str
@@ -44,6 +48,7 @@ class Reading:
     segment_rules: SegmentRules
     calibrations: Calibrations = field(default_factory=dict)
     follow: Follow | None = None
+    scope: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,14 @@ def is_url(path: str) -> bool:
     return "://" in path
 
 
+def beside(path: str) -> list[str] | None:
+    """The names of the files in a file's folder; None where they cannot be listed."""
+    try:
+        return None if is_url(path) else [each.name for each in Path(path).parent.iterdir()]
+    except OSError:
+        return None
+
+
 def is_compressed(path: str) -> bool:
     """Whether the bytes on disk are not the records' own."""
     return path.endswith((".gz", ".zst"))

@@ -14,7 +14,7 @@ from collector.batches import batch_of
 from collector.contents import AUTO, is_read_whole, read_contents, where_to_start
 from collector.counting.learned import by_key
 from collector.decoding import is_cut
-from collector.formats import follow
+from collector.formats import follow, scope
 from collector.places import Stamp, stamp_of
 from collector.rows import Reading
 from collector.segments import DEFAULT as DEFAULT_SEGMENTS
@@ -150,7 +150,13 @@ def reading_of(path: str, form: str, job: Job, written_at: datetime | None) -> R
         job.intake.segment_rules,
         by_key(job.intake.calibrations),
         follow(form),
+        _scope(path, name, form, job.now),
     )
+
+
+def _scope(path: str, name: str, form: str, now: datetime) -> str | None:
+    """What the names of calls in a source hold among; those of a pipe in nothing else."""
+    return scope(form, name, sources.beside(path)) if path != STDIN else scope(form, f"-/{now}", None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from collector.formats import (
     litellm,
     llamaindex_tokens,
     openai,
+    openai_batch,
     openai_bill,
     openinference,
     openrouter,
@@ -158,11 +159,21 @@ FORMATS: dict[str, Format] = {
         portkey.matches,
         _guarded(portkey.read, portkey.KEYS),
     ),
+    "openai_batch": Format(
+        "openai_batch",
+        "OpenAI's Batch API files: requests, answers and errors, one a line",
+        openai_batch.matches,
+        _guarded(openai_batch.read, openai_batch.KEYS),
+        facts=openai_batch.FACTS,
+        scope=openai_batch.scope,
+    ),
     "openai": Format(
         "openai",
         "OpenAI's response objects: stored completions, or the SDK's model_dump_json()",
         openai.matches,
         _guarded(openai.read, openai.KEYS),
+        openai.items,
+        facts=openai.FACTS,
     ),
     "openai_bill": Format(
         "openai_bill",
@@ -218,6 +229,12 @@ def follow(form: str) -> Follow | None:
     return None if begin is None else begin()
 
 
+def scope(form: str, path: str, beside: Sequence[str] | None) -> str | None:
+    """What the names of calls in a file hold among; None where they hold everywhere."""
+    found = FORMATS[form].scope if form else None
+    return None if found is None else found(path, beside)
+
+
 def sniff(records: Sequence[Mapping[str, object]]) -> str | None:
     """Name the format that most records match; a record goes to the first that knows it."""
     votes = Counter(name for record in records if (name := _first_match(record)) is not None)
@@ -228,4 +245,4 @@ def _first_match(record: Mapping[str, object]) -> str | None:
     return next((name for name, form in FORMATS.items() if form.matches(record)), None)
 
 
-__all__ = ["FORMATS", "Facts", "Format", "NotACallError", "follow", "sniff"]
+__all__ = ["FORMATS", "Facts", "Format", "NotACallError", "follow", "scope", "sniff"]

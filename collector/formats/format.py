@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from collector.apis.json_shapes import Json
@@ -43,7 +43,9 @@ class Format:
     with the field and the value where a record cannot be booked, NotACallError where nothing is to be.
     Where one record holds several calls (an export request, a page of a list), `items` gives what `read`
     takes, one a call. Where a call is told by several records of a file, or by what went before it,
-    `follow` begins a reading of a file: such a file is read from the top each time.
+    `follow` begins a reading of a file: such a file is read from the top each time. Where the names that
+    records have for a call hold among some files only, `scope` names these by a file's path and the names of
+    the files beside it (None where they cannot be listed).
     """
 
     name: str
@@ -53,3 +55,4 @@ class Format:
     items: Items | None = None
     follow: Callable[[], Follow] | None = None
     facts: Facts | None = None
+    scope: Callable[[str, Sequence[str] | None], str] | None = None

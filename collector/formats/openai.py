@@ -2,24 +2,76 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import replace
 
-from collector.apis.json_shapes import EMPTY, Json
+from collector.apis import openai_chat
+from collector.apis.json_shapes import EMPTY, Json, mappings, text
 from collector.formats import attributes, calls, fields
-from ledger.types import Request
+from collector.formats.format import Facts
+from ledger.types import Api, Request
 
+FACTS = Facts(
+    cache="inside the input: cached and cache-written tokens are parts of it",
+    identity="the answer's id",
+    times="created",
+    unknown=(
+        "the prompt, unless its list of messages is read as well; of that one the tools",
+        "duration and HTTP status",
+    ),
+    versions=("chat.completion", "response", "text_completion", "list of stored completions"),
+)
+# A message of a stored completion is named by the completion and its own number.
+_MESSAGE_ID = re.compile(r"(.+)-([0-9]{1,6})")
+_MESSAGES = "chat.completion.messages"
 _OBJECTS = frozenset({"chat.completion", "response", "text_completion"})
 KEYS = ("object", "id", "model")
 
 
 def matches(record: Json) -> bool:
     """Tell a response object by its kind; one beside its request is another format's."""
-    kind = record.get("object")
-    return isinstance(kind, str) and kind in _OBJECTS and all(key in record for key in KEYS)
+    if record.get("object") == "list":
+        return any(_is_response(item) or _completion_of(item) for item in mappings(record.get("data")))
+    return _is_response(record)
+
+
+def _is_response(record: Json) -> bool:
+    return text(record.get("object")) in _OBJECTS and all(key in record for key in KEYS)
+
+
+def _completion_of(item: Json) -> str | None:
+    """The completion that an item of a list is a message of."""
+    found = _MESSAGE_ID.fullmatch(text(item.get("id")))
+    return found[1] if found and isinstance(item.get("role"), str) else None
+
+
+def items(record: Json) -> Iterator[Json]:
+    """The responses of a page, its messages as those of one response; any other record is one."""
+    if record.get("object") != "list":
+        yield record
+        return
+    messages: dict[str, list[Json]] = {}
+    for item in mappings(record.get("data")):
+        of = _completion_of(item)
+        if of is None:
+            yield item
+        else:
+            messages.setdefault(of, []).append(item)
+    for of, listed in messages.items():
+        yield {
+            "object": _MESSAGES,
+            "id": of,
+            "model": None,
+            "messages": listed,
+            "more": record.get("has_more"),
+        }
 
 
 def read(record: Json) -> Request:
     """Read one response; what asked for it is stored elsewhere, so the prompt is unknown and not counted."""
+    if record.get("object") == _MESSAGES:
+        return _asked(record)
     call = calls.read(EMPTY, record)
     read_alone = calls.request_of(call)
     metadata = attributes.tags(record.get("metadata"))
@@ -29,4 +81,20 @@ def read(record: Json) -> Request:
         tags=attributes.stored(metadata),
         end_user=fields.first_text(record, "input_user", "user", "safety_identifier"),
         prompt=None,
+        span=read_alone.response_id,
+    )
+
+
+def _asked(record: Json) -> Request:
+    """The messages that a stored completion answered: a part of it, which says nothing of its tools."""
+    listed = list(mappings(record.get("messages")))
+    begins = text(listed[0].get("id")).endswith("-0") if listed else False
+    hidden = ("tools",) if begins and not record.get("more") else ("tools", "more_messages")
+    messages = [{**item, "content": item.get("content_parts") or item.get("content")} for item in listed]
+    return Request(
+        api=Api.OPENAI_CHAT,
+        model=None,
+        prompt=replace(openai_chat.prompt({"messages": messages}), hidden=hidden),
+        span=fields.text_field(record, "id"),
+        part=True,
     )
