@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -26,9 +27,6 @@ from analytics.counters import burn_starts, quarter
 from analytics.detectors import DETECTORS
 from analytics.period import Period
 from analytics.plan import day_plan
-from collector.ingest import FileSummary, Summary, ingest
-from collector.places import find
-from collector.sources import NothingThereError, SourceError
 from ledger import count_days, queries, rows
 from ledger.derived import settle
 from ledger.figures import DataHealth, Finding, Incident, IncidentState
@@ -40,8 +38,11 @@ from reports.registry import REPORTS
 from tollbook import parts
 from tollbook.config import Configuration
 from tollbook.headlines import Facts, headlines, plan_of_all, spent_in, standing_of_day
-from tollbook.retry import retry_due
 from tollbook.tables import SourceTable
+
+# What reads logs is loaded by the jobs that do: a report is made without it.
+if TYPE_CHECKING:
+    from collector.ingest import Summary
 
 Visit = Callable[[], AbstractContextManager[Ledger]]
 
@@ -65,6 +66,10 @@ def ingest_sources(
     undisturbed: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Summary:
     """Read every [[source]], and what was ahead of the clock. Raises SourceError where none is declared."""
+    from collector.ingest import FileSummary, Summary, ingest
+    from collector.sources import SourceError
+    from tollbook.retry import retry_due
+
     _need_sources(config)
     record_configuration(config, visit, now)
     retry_due(visit, parts.intake(config), now)
@@ -85,6 +90,8 @@ def ingest_sources(
 
 
 def _need_sources(config: Configuration) -> None:
+    from collector.sources import SourceError
+
     if not config.settings.source:
         raise SourceError(
             "no [[source]] in the configuration: name one there, or give paths to `tollbook ingest`"
@@ -100,6 +107,8 @@ def examine(config: Configuration, visit: Visit, now: datetime) -> None:
 
 def source_files(config: Configuration) -> list[str]:
     """The files that the declared sources name now."""
+    from collector.sources import SourceError
+
     found: list[str] = []
     for source in config.settings.source:
         with suppress(SourceError):
@@ -109,6 +118,9 @@ def source_files(config: Configuration) -> list[str]:
 
 def _files(config: Configuration, source: SourceTable) -> list[str]:
     """A log that is not written yet is nothing wrong; `doctor` names sources without files."""
+    from collector.places import find
+    from collector.sources import NothingThereError
+
     try:
         return find([source.path], config.base)
     except NothingThereError:
@@ -116,6 +128,8 @@ def _files(config: Configuration, source: SourceTable) -> list[str]:
 
 
 def _together(summaries: Sequence[Summary]) -> Summary:
+    from collector.ingest import Summary
+
     formats: dict[str, int] = {}
     for summary in summaries:
         for name, count in summary.formats.items():

@@ -7,19 +7,21 @@ import sys
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from alerts.channels import ChannelSettings
 from alerts.dispatch import Route
 from alerts.evaluation import Policy
 from analytics.plan import EACH, Budget, BudgetUnit, Envelope
-from collector.ingest import Intake
-from collector.segments import DEFAULT as DEFAULT_SEGMENTS
-from collector.segments import SegmentRules
 from ledger.prices import Contract
 from ledger.resources import Resources
 from tollbook.config import Configuration, Settings, secret
-from tollbook.rules import rules
 from tollbook.tables import BudgetTable, EnvelopeTable, PriceTable
+
+# What reads logs is loaded where logs are read: a report is made without it.
+if TYPE_CHECKING:
+    from collector.segments import SegmentRules
+    from collector.work import Intake
 
 STDOUT = "stdout"
 _MOST_WORKERS = 8
@@ -32,6 +34,9 @@ def intake(
     quarantine: Path | None = None,
 ) -> Intake:
     """How logs are read."""
+    from collector.work import Intake
+    from tollbook.rules import rules
+
     settings = config.settings
     return Intake(
         format=form,
@@ -55,7 +60,9 @@ def _cores() -> int:
 
 def segment_rules(settings: Settings) -> SegmentRules:
     """How retrieved text is marked."""
-    own, usual = settings.segments, DEFAULT_SEGMENTS
+    from collector.segments import DEFAULT, SegmentRules
+
+    own, usual = settings.segments, DEFAULT
     return SegmentRules(
         context_tags=usual.context_tags if own.context_tags is None else own.context_tags,
         context_headings=usual.context_headings if own.context_headings is None else own.context_headings,
