@@ -144,6 +144,15 @@ class Headline:
     over: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class MergedSources:
+    """Calls that the same sources told of (`litellm + otlp`), booked once: how many, and what they cost."""
+
+    sources: str
+    requests: int
+    usd: Decimal
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataHealth:
     """Can the period's numbers be trusted? None is unknown.
@@ -155,6 +164,7 @@ class DataHealth:
     reported) / reported over all their input tokens. Notifications that wait to be sent are `undelivered`;
     nobody will hear those `given_up` since `ingested_since`.
     `distrusted_counters` says of each fast counter found wrong how; counts made before may be off.
+    `merged_sources` are the period's calls that more than one source told of.
     """
 
     ingested_since: datetime
@@ -186,6 +196,7 @@ class DataHealth:
     undelivered: int = 0
     given_up: int = 0
     distrusted_counters: tuple[str, ...] = ()
+    merged_sources: tuple[MergedSources, ...] = ()
 
 
 def estimated_share(health: DataHealth) -> float | None:

@@ -12,6 +12,7 @@ import polars as pl
 from ledger import count_days, derived, trust
 from ledger.figures import DataHealth
 from ledger.frames import BUCKETS, DIMENSIONS, PROMPT_USE, ROLLUP, ROLLUP_KEYS, SIZE_BINS, checked
+from ledger.merges import merged_sources
 from ledger.store import Ledger
 
 _BUCKETS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens")
@@ -218,6 +219,7 @@ def health(
         price_book_date=price_book_date,
         last_commit=_aware(intake.values["last_commit"]),
         distrusted_counters=trust.distrusted(ledger),
+        merged_sources=merged_sources(ledger, start, end),
     )
 
 

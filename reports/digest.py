@@ -215,6 +215,10 @@ def health(data: DataHealth, zone: ZoneInfo, style: Style) -> list[str]:
         f"last commit {units.instant(data.last_commit, zone)}",
         *([f"alerts: {units.tokens(data.undelivered)} not delivered yet"] if data.undelivered else []),
         *([f"alerts: {units.tokens(data.given_up)} given up"] if data.given_up else []),
+        *(
+            f"{units.tokens(each.requests)} told by {each.sources} and booked once ({units.money(each.usd)})"
+            for each in data.merged_sources
+        ),
         *(f"counter switched off: {reason}" for reason in data.distrusted_counters),
     )
     return [style.bold("Data health"), *textwrap.wrap(", ".join(parts) + ".", style.width)]

@@ -14,6 +14,7 @@ from collector import fast, open_vocabularies
 from collector.places import find
 from collector.sources import NothingThereError, SourceError
 from ledger import queries, trust, units
+from ledger.merges import merged_sources
 from ledger.prices import book_date, book_version
 from ledger.store import Ledger
 from tollbook import parts, proposals, self_checks
@@ -122,10 +123,18 @@ def _ledger(ledger: Ledger, now: datetime, config: Configuration) -> Iterator[Po
     for reason in trust.distrusted(ledger):
         text = f"switched off: {reason}; counts made with it before may be off"
         yield Point(Verdict.NOTE, "counter", text)
+    yield from _merged(ledger, now)
     yield from _notifications(ledger, now)
     rejected = int(str(ledger.rows("SELECT count(*) FROM rejects")[0][0]))
     if rejected:
         yield Point(Verdict.NOTE, "rejects", f"{_count(rejected, 'record')}: `tollbook rejects` lists them")
+
+
+def _merged(ledger: Ledger, now: datetime) -> Iterator[Point]:
+    """Calls of the last 30 days that more than one source told of."""
+    for each in merged_sources(ledger, now - timedelta(days=30), now):
+        text = f"{_count(each.requests, 'call')} told by {each.sources}, booked once: {units.money(each.usd)}"
+        yield Point(Verdict.OK, "merged", text)
 
 
 def _notifications(ledger: Ledger, now: datetime) -> Iterator[Point]:
