@@ -12,6 +12,7 @@ from tollbook.commands import (
     bills,
     cluster,
     counting,
+    formats,
     incidents,
     intake,
     privacy,
@@ -53,6 +54,7 @@ def _assembled() -> typer.Typer:
     app.callback()(_root)
     app.command("init")(setup.init)
     app.command("ingest")(intake.ingest)
+    app.command("formats")(formats.formats)
     app.command("load-parts")(cluster.load_parts)
     app.add_typer(_reports(), name="report")
     app.command("check")(watch.check)

@@ -59,12 +59,14 @@ FORMATS: dict[str, Format] = {
         "tollbook's own flat record, for programs that write their own",
         tollbook.matches,
         _guarded(tollbook.read, tollbook.KEYS),
+        facts=tollbook.FACTS,
     ),
     "litellm": Format(
         "litellm",
         "LiteLLM's StandardLoggingPayload, of its S3, GCS or file logger",
         litellm.matches,
         _guarded(litellm.read, litellm.KEYS),
+        facts=litellm.FACTS,
     ),
     "otlp": Format(
         "otlp",
@@ -72,12 +74,14 @@ FORMATS: dict[str, Format] = {
         otlp.matches,
         _guarded(otlp.read, otlp.KEYS),
         otlp.items,
+        facts=otlp.FACTS,
     ),
     "openinference": Format(
         "openinference",
         "OpenInference spans as Phoenix exports them, one a record",
         openinference.matches,
         _guarded(openinference.read, openinference.KEYS),
+        facts=openinference.FACTS,
     ),
     "langfuse": Format(
         "langfuse",
@@ -123,6 +127,7 @@ FORMATS: dict[str, Format] = {
         "Helicone's request rows, as its query API and exports give them",
         helicone.matches,
         _guarded(helicone.read, helicone.KEYS),
+        facts=helicone.FACTS,
     ),
     "openrouter": Format(
         "openrouter",
@@ -145,6 +150,7 @@ FORMATS: dict[str, Format] = {
         "Vertex AI's request-response log, a row of its BigQuery table a record",
         vertex.matches,
         _guarded(vertex.read, vertex.KEYS),
+        facts=vertex.FACTS,
     ),
     "bedrock": Format(
         "bedrock",
@@ -158,6 +164,7 @@ FORMATS: dict[str, Format] = {
         "Portkey's metric export: counts and costs, no text",
         portkey.matches,
         _guarded(portkey.read, portkey.KEYS),
+        facts=portkey.FACTS,
     ),
     "openai_batch": Format(
         "openai_batch",
@@ -219,6 +226,7 @@ FORMATS: dict[str, Format] = {
         "one request and its response body a record, as a gateway logs them",
         pair.matches,
         _guarded(pair.read, pair.KEYS),
+        facts=pair.FACTS,
     ),
 }
 

@@ -10,9 +10,18 @@ from collector.apis import token_buckets
 from collector.apis.json_shapes import Json, mapping, text, text_or_none
 from collector.formats import attributes, calls, fields, times
 from collector.formats.bodies import Call
+from collector.formats.format import Facts
 from ledger.types import Request, Status, Usage
 
 KEYS = ("request_id", "request_created_at", "request_body", "response_status")
+FACTS = Facts(
+    cache="as the provider's own usage has it; in Helicone's columns beside the input for Anthropic and"
+    " Bedrock, inside it for all others",
+    identity="the provider's id of the answer, else request_id",
+    times="request_created_at, delay_ms, time_to_first_token",
+    unknown=("bodies that are kept behind a link (signed_body_url): such calls have no segments",),
+    versions=("HeliconeRequest",),
+)
 # Negative statuses are Helicone's own: -3 says that the caller gave up, the others that the call failed.
 _GAVE_UP = -3
 _NO_CACHE = "00000000-0000-0000-0000-000000000000"

@@ -7,6 +7,7 @@ from collector.apis import anthropic_messages, openai_chat, openai_responses, to
 from collector.apis.json_shapes import EMPTY, Json, bool_or_none, mapping, mappings, number, text
 from collector.apis.openai_completions import input_messages
 from collector.formats import attributes, bodies, fields, times
+from collector.formats.format import Facts
 from ledger.types import Answer, Api, Prompt, Request, Status
 
 REDACTED = "redacted-by-litellm"
@@ -41,6 +42,13 @@ _CALL_TYPES: dict[str, tuple[Api, str]] = {
 
 # The names that only LiteLLM uses together.
 KEYS = ("startTime", "call_type", "prompt_tokens")
+FACTS = Facts(
+    cache="inside the input for every provider; beside it in Anthropic's own shape or by the total",
+    identity="the provider's id of the answer, else LiteLLM's id of the call",
+    times="startTime, endTime, completionStartTime",
+    unknown=("what was said, where LiteLLM redacts or leaves it out: such calls have no segments",),
+    versions=("StandardLoggingPayload of 1.58 to 1.109",),
+)
 
 
 def matches(record: Json) -> bool:

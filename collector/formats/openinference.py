@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collector.apis.json_shapes import Json, mapping, text
 from collector.formats import fields, genai, times
-from collector.formats.format import NotACallError
+from collector.formats.format import Facts, NotACallError
 from ledger.types import Request, Span
 
 KEYS = ("context", "attributes", "start_time")
+FACTS = Facts(
+    cache="inside the input, unless it is larger or the total counts it on top",
+    identity="trace_id and span_id",
+    times="start_time, end_time",
+    unknown=(
+        "content that the instrumentation was not told to record",
+        "an emitter that leaves the cache out of the input where neither sizes nor a total show it",
+        "the provider's id of the answer",
+    ),
+    versions=("flattened", "nested"),
+)
 
 
 def matches(record: Json) -> bool:

@@ -6,11 +6,22 @@ from collections.abc import Iterator
 
 from collector.apis.json_shapes import Json, mapping, mappings, sequence, text
 from collector.formats import genai, times
-from collector.formats.format import NotACallError
+from collector.formats.format import Facts, NotACallError
 from ledger.types import Request, Span
 
 # Of the items, not of the export request.
 KEYS = ("attributes", "resource")
+FACTS = Facts(
+    cache="inside the input, unless it is larger or the total counts it on top",
+    identity="gen_ai.response.id where it has the provider's shape, else trace and span id",
+    times="startTimeUnixNano, endTimeUnixNano; of events timeUnixNano",
+    unknown=(
+        "content that the instrumentation was not told to record",
+        "an emitter that leaves the cache out of the input where neither sizes nor a total show it",
+        "cost",
+    ),
+    versions=("gen_ai of 1.27", "gen_ai of 1.28 to 1.41", "gen_ai of today", "OpenLLMetry", "OpenInference"),
+)
 _ENVELOPES = ("resourceSpans", "resourceLogs", "resourceMetrics")
 _DETAILS = "gen_ai.client.inference.operation.details"
 _ERROR = (2, "STATUS_CODE_ERROR")

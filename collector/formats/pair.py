@@ -10,6 +10,7 @@ from collector import apis
 from collector.apis.json_shapes import Json, mapping, text_or_none
 from collector.formats import attributes, bodies, fields, times
 from collector.formats.bodies import Call
+from collector.formats.format import Facts
 from ledger.types import Request, Status
 
 _STARTS = ("ts", "timestamp", "started_at", "start_time", "startTime", "time", "created_at", "created")
@@ -30,6 +31,12 @@ class _Timing:
 
 
 KEYS = ("request", "response")
+FACTS = Facts(
+    cache="as the wire API has it: inside the input (OpenAI, Gemini) or beside it (Anthropic, Bedrock)",
+    identity="the provider's id of the answer, else the record's own id and attempt",
+    times="the record's start, else the response's creation",
+    unknown=("what a gateway does not log beside the two bodies",),
+)
 
 
 def matches(record: Json) -> bool:

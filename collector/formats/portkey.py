@@ -8,9 +8,22 @@ from collector import apis
 from collector.apis import token_buckets
 from collector.apis.json_shapes import Json, mapping, number, sequence, text
 from collector.formats import attributes, fields, times
+from collector.formats.format import Facts
 from ledger.types import Api, Request, Status, Usage
 
 KEYS = ("ai_org", "ai_model", "req_units", "res_units")
+FACTS = Facts(
+    cache="not exported: all input is booked as uncached",
+    identity="id",
+    times="created_at, response_time",
+    unknown=(
+        "prompt and answer",
+        "which tokens a provider's cache served, and reasoning",
+        "a cost in a currency other than USD",
+        "the provider's id of the answer",
+    ),
+    versions=("metric export",),
+)
 _HITS = frozenset({"hit", "semantic hit", "semantic_hit"})
 
 

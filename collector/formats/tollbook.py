@@ -12,10 +12,18 @@ from collector.apis import token_buckets
 from collector.apis.json_shapes import Json, bool_or_none, compact, number, shown, text
 from collector.formats import attributes, bodies, fields, times
 from collector.formats.bodies import Call
+from collector.formats.format import Facts
 from ledger.types import Api, Request, Status, Usage
 
 VERSION = 1
 KEYS = ("tollbook",)
+FACTS = Facts(
+    cache="beside the input: the buckets are disjoint",
+    identity="response_id, else call_id and attempt",
+    times="ts",
+    unknown=("what the program that writes the records leaves out",),
+    versions=("1",),
+)
 
 BUCKETS = (
     "input_tokens",

@@ -7,9 +7,17 @@ from datetime import datetime, timedelta
 
 from collector.apis.json_shapes import Json, mapping, mappings, text
 from collector.formats import attributes, calls, fields, times
+from collector.formats.format import Facts
 from ledger.types import Request
 
 KEYS = ("logging_time", "full_request", "full_response")
+FACTS = Facts(
+    cache="inside the input; thoughts stand beside the answer and are added to the output",
+    identity="the answer's responseId, else request_id",
+    times="the response's createTime, else logging_time less metadata.request_latency",
+    unknown=("calls that a sampled log leaves out", "whether a body was cut", "the first token's time"),
+    versions=("request-response log",),
+)
 
 
 def matches(record: Json) -> bool:
