@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from analytics import forecast
 from analytics import period as calendar
 from analytics.attribution import ZERO
 from analytics.counters import BURN_HOURS, Tally, amounts, crossed_at, risen_at, tallies
+from analytics.forecast import NOTHING
 from analytics.period import Period, aware, naive
 from analytics.plan import EACH, Budget, BudgetUnit
 from ledger import units
@@ -120,7 +120,7 @@ def _state(counter: _Counter, now: datetime, zone: ZoneInfo, stale: bool) -> dic
     budget, tally = counter.budget, counter.tally
     span = calendar.of(budget.period, now.astimezone(zone).date(), zone)
     spent = None if stale and not tally.buckets else tally.spent
-    ahead = forecast.ahead(tally.past if spent is not None else None, span, now, zone)
+    ahead = NOTHING if spent is None else tally.ahead
     return {
         "budget": budget.name,
         "dimension": budget.dimension,

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from analytics.attribution import TOKENS, ZERO
-from analytics.forecast import Past, pasts
+from analytics.forecast import NOTHING, Forecast, by_value
 from analytics.period import Period, aware, naive
 from analytics.plan import BudgetUnit
 from ledger.frames import USD
@@ -23,7 +23,7 @@ _QUARTER = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """One value's amounts: in its period, in the last hours, and what a forecast needs.
+    """One value's amounts: in its period, in the last hours, and where they are expected to end.
 
     `buckets` counts the quarter hours of the period that have rows: 0 is silence, not zero.
     """
@@ -32,7 +32,7 @@ class Tally:
     spent: Decimal = ZERO
     unpriced: int = 0
     recent: Mapping[int, Decimal] = field(default_factory=dict)
-    past: Past | None = None
+    ahead: Forecast = NOTHING
 
 
 def quarter(moment: datetime) -> datetime:
@@ -70,14 +70,14 @@ def tallies(sums: pl.DataFrame, span: Period, now: datetime, zone: ZoneInfo) -> 
         unpriced=pl.col("unpriced").filter(current).sum(),
         **{name: pl.col("amount").filter(pl.col("bucket") >= start).sum() for name, start in since.items()},
     )
-    known = pasts(sums, span, now, zone)
+    known = by_value(sums, span, now, zone)
     return {
         row["value"]: Tally(
             buckets=row["buckets"],
             spent=row["spent"],
             unpriced=row["unpriced"],
             recent={hours: row[f"{hours}h"] for hours in BURN_HOURS},
-            past=known.get(row["value"]),
+            ahead=known.get(row["value"], NOTHING),
         )
         for row in totals.iter_rows(named=True)
     }

@@ -2,167 +2,204 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
-from enum import StrEnum
+from itertools import groupby
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import polars as pl
 
-from analytics.attribution import day_starts, with_day
-from analytics.period import Period, aware, local_days, midnight, naive
+from analytics.period import Period, aware, midnight, naive
+from analytics.projection import CANDIDATES, WEEK, Floats, Method, project
 
 HISTORY_DAYS = 28
-_ENOUGH_DAYS = 14
-_ENOUGH_FOR_A_BAND = 3
-# Eight of ten outcomes lie within 1.28 standard deviations, if days err independently.
-_BAND = Decimal("1.2816")
+_DAY_HOURS = 24
+_HISTORY_HOURS = HISTORY_DAYS * _DAY_HOURS
 # A first row before nine still makes its day a whole one: the tenant was asleep, not absent.
 _ASLEEP_UNTIL = time(9)
-_SCALE = Decimal("1e-12")
-_ZERO = Decimal(0)
-
-
-class Method(StrEnum):
-    """How the remaining days were guessed."""
-
-    WEEKDAYS = "weekday means"
-    STRAIGHT_LINE = "straight line"
-    NONE = "no data"
+# A band wider than tenfold either way tells nothing: the series follows no pattern.
+_WIDEST = math.log(10)
+# What is guessed is told to a millionth of a dollar; what is booked keeps its own digits.
+_SCALE = Decimal("1e-6")
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The expected total of a period and the band that holds eight outcomes of ten.
+    """The expected total of a period and the band that holds nine outcomes of ten.
 
-    None where nothing is known; the band alone is None where too few whole days are known.
+    None where nothing is known; the band alone is None where too few days are known, or where sums told
+    before were off by more than tenfold. `error` is what the method erred on this series before: the mean
+    |actual - told| / actual of the spend still to come; None where it could not be tried.
     """
 
     value: Decimal | None
     low: Decimal | None
     high: Decimal | None
     method: Method
+    error: float | None = None
+
+
+NOTHING = Forecast(None, None, None, Method.NONE)
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
-    """What is known before now: when the books began, spend in the period, spend of each day with rows."""
+class _Past:
+    """One value's past: its place in the frame's order, first row, spend of the period, whole days known."""
 
+    place: int
+    value: str | None
     began: datetime
     spent: Decimal
-    days: Mapping[date, Decimal]
-
-
-@dataclass(frozen=True, slots=True)
-class _History:
-    """Spend of the whole days before today, oldest first."""
-
-    days: tuple[tuple[date, Decimal], ...]
-
-    def mean(self, on: date) -> Decimal:
-        """The mean of that weekday."""
-        same = [usd for day, usd in self.days if day.weekday() == on.weekday()]
-        return sum(same, _ZERO) / len(same)
-
-    def spread(self, weekdays: bool) -> Decimal | None:
-        """The standard deviation of a day around its weekday's mean, or around the mean of all."""
-        if len(self.days) < _ENOUGH_FOR_A_BAND:
-            return None
-        flat = sum((usd for _, usd in self.days), _ZERO) / len(self.days)
-        means = [self.mean(on) if weekdays else flat for on, _ in self.days]
-        squares = sum(((usd - mean) ** 2 for (_, usd), mean in zip(self.days, means, strict=True)), _ZERO)
-        spent_on_means = len({on.weekday() for on, _ in self.days}) if weekdays else 1
-        return (squares / (len(self.days) - spent_on_means)).sqrt()
+    known_days: int
 
 
 def to_period_end(
     rollup: pl.DataFrame, period: Period, now: datetime, zone: ZoneInfo, amount: str = "cost_usd"
 ) -> Forecast:
-    """Forecast the period's total from the rows up to now.
-
-    With 14 or more days in the books each remaining day is expected at its weekday's mean over the last 28
-    days, today by the hours it has left; otherwise the period goes on at its rate so far. The band is
-    ±1.28 × the standard deviation of single days × √(days left), never below what is already spent.
-    """
+    """Forecast the period's total from the rows up to now, all of them together; see `by_value`."""
     seen = rollup.filter(pl.col("bucket") < naive(now))
     sums = seen.group_by("bucket").agg(pl.col(amount).sum().alias("amount"), value=pl.lit(None, pl.String))
-    return ahead(pasts(sums, period, now, zone).get(None), period, now, zone)
+    return by_value(sums, period, now, zone).get(None, NOTHING)
 
 
-def pasts(sums: pl.DataFrame, period: Period, now: datetime, zone: ZoneInfo) -> dict[str | None, Past]:
-    """The past of each value, from a frame of value, bucket and amount that holds nothing after now."""
-    today = now.astimezone(zone).date()
-    first = today - timedelta(days=HISTORY_DAYS)
-    in_period = pl.col("bucket").is_between(naive(period.start), naive(period.end), "left")
-    totals = sums.group_by("value").agg(
-        began=pl.col("bucket").min(), spent=pl.col("amount").filter(in_period).sum()
-    )
-    whole = sums.filter(
-        pl.col("bucket").is_between(naive(midnight(first, zone)), naive(midnight(today, zone)), "left")
-    )
-    days = day_starts(first, today - timedelta(days=1), zone)
-    daily = with_day(whole, days).group_by("value", "day").agg(pl.col("amount").sum())
-    by_value: dict[str | None, dict[date, Decimal]] = defaultdict(dict)
-    for value, on, usd in daily.select("value", "day", "amount").iter_rows():
-        by_value[value][on] = usd
-    rows = totals.select("value", "began", "spent").iter_rows()
-    return {value: Past(aware(began), spent, by_value.get(value, {})) for value, began, spent in rows}
+def by_value(sums: pl.DataFrame, period: Period, now: datetime, zone: ZoneInfo) -> dict[str | None, Forecast]:
+    """The forecast of each value, from a frame of value, bucket and amount that holds nothing after now.
 
-
-def ahead(past: Past | None, period: Period, now: datetime, zone: ZoneInfo) -> Forecast:
-    """The forecast of `to_period_end` from a past."""
-    if past is None or now <= period.start:
-        return Forecast(None, None, None, Method.NONE)
+    The last 28 days up to now, cut every 24 hours of local time back from it, go on by the method of
+    `projection` that did best on them; the hours of a part of a day by what those hours took on the same
+    weekday. Buckets should be hours or less, or days where `now` is a midnight. With less than a day in the
+    books the period goes on at its rate so far. The band is spent + rest ÷ and × e^reach, the reach being
+    what nine of ten sums told before lay off by.
+    """
+    if sums.is_empty() or now <= period.start:
+        return {}
+    pasts = _pasts(sums, period, now, zone)
     if now >= period.end:
-        return Forecast(past.spent, past.spent, past.spent, Method.STRAIGHT_LINE)
-    history = _history(past, now, zone)
-    weekdays = len(history.days) >= _ENOUGH_DAYS
-    left = _days_left(period, now, zone)
-    if weekdays:
-        rest = sum((history.mean(on) * part for on, part in left), _ZERO)
-    else:
-        # The rate so far begins with the books where they are younger than the period.
-        rest = past.spent * _hours(now, period.end) / _hours(max(period.start, past.began), now)
-    days_left = sum((part for _, part in left), _ZERO)
-    return _banded(past.spent, rest, history.spread(weekdays), days_left, weekdays)
+        over = Method.STRAIGHT_LINE
+        return {past.value: Forecast(past.spent, past.spent, past.spent, over) for past in pasts}
+    hours = _hours(sums, [past.value for past in pasts], now, zone)
+    found: dict[str | None, Forecast] = {}
+    for known, group in groupby(sorted(pasts, key=_known), key=_known):
+        members = list(group)
+        if known < 1:
+            found |= {past.value: _at_the_rate_so_far(past, period, now) for past in members}
+        else:
+            own = hours[[past.place for past in members], -known * _DAY_HOURS :]
+            found |= _told(members, own, _wall_hours(now, period.end, zone))
+    return found
 
 
-def _banded(spent: Decimal, rest: Decimal, spread: Decimal | None, left: Decimal, weekdays: bool) -> Forecast:
-    method = Method.WEEKDAYS if weekdays else Method.STRAIGHT_LINE
-    value = (spent + rest).quantize(_SCALE)
-    if spread is None:
-        return Forecast(value, None, None, method)
-    reach = _BAND * spread * left.sqrt()
-    return Forecast(
-        value, max(spent, value - reach).quantize(_SCALE), (value + reach).quantize(_SCALE), method
+def _known(past: _Past) -> int:
+    return past.known_days
+
+
+def _pasts(sums: pl.DataFrame, period: Period, now: datetime, zone: ZoneInfo) -> list[_Past]:
+    in_period = pl.col("bucket").is_between(naive(period.start), naive(period.end), "left")
+    totals = (
+        sums.group_by("value")
+        .agg(began=pl.col("bucket").min(), spent=pl.col("amount").filter(in_period).sum())
+        .sort("value", nulls_last=True)
     )
+    return [
+        _Past(place, value, aware(began), spent, _days_known(aware(began), now, zone))
+        for place, (value, began, spent) in enumerate(totals.iter_rows())
+    ]
 
 
-def _history(past: Past, now: datetime, zone: ZoneInfo) -> _History:
-    """The whole days before today, at most 28, from the first day that is whole in the books."""
-    today = now.astimezone(zone).date()
-    began = past.began.astimezone(zone)
-    whole = began.date() if began.time() < _ASLEEP_UNTIL else began.date() + timedelta(days=1)
-    first = max(whole, today - timedelta(days=HISTORY_DAYS))
-    days = (first + timedelta(days=offset) for offset in range((today - first).days))
-    return _History(tuple((on, past.days.get(on, _ZERO)) for on in days))
+def _days_known(began: datetime, now: datetime, zone: ZoneInfo) -> int:
+    """The whole 24 hours of local time between the first row and now, at most 28."""
+    local = began.astimezone(zone)
+    first = midnight(local.date(), zone) if local.time() < _ASLEEP_UNTIL else began
+    return min(HISTORY_DAYS, int(_wall_hours(first, _anchor(now), zone) // _DAY_HOURS))
 
 
-def _days_left(period: Period, now: datetime, zone: ZoneInfo) -> list[tuple[date, Decimal]]:
-    """Each calendar day that is not over, with the part of it that lies between now and the period's end."""
-    first, _ = local_days(Period(now, period.end), zone)
-    last = (period.end - timedelta(microseconds=1)).astimezone(zone).date()
-    left = []
-    for offset in range((last - first).days + 1):
-        on = first + timedelta(days=offset)
-        start, end = midnight(on, zone), midnight(on + timedelta(days=1), zone)
-        part = _hours(max(start, now), min(end, period.end)) / _hours(start, end)
-        left.append((on, part))
-    return left
+def _anchor(now: datetime) -> datetime:
+    """Where the newest hour ends: the quarter of an hour that now lies in, or is a blink before."""
+    near = now + timedelta(microseconds=1)
+    return near - timedelta(minutes=near.minute % 15, seconds=near.second, microseconds=near.microsecond)
 
 
-def _hours(start: datetime, end: datetime) -> Decimal:
-    return Decimal((end - start) // timedelta(microseconds=1)) / 3_600_000_000
+def _wall_hours(start: datetime, end: datetime, zone: ZoneInfo) -> float:
+    """Hours between two moments by the clock on the wall, so that weekdays keep their places."""
+    first, last = (moment.astimezone(zone).replace(tzinfo=None) for moment in (start, end))
+    return (last - first) / timedelta(hours=1)
+
+
+def _hours(sums: pl.DataFrame, values: Iterable[str | None], now: datetime, zone: ZoneInfo) -> Floats:
+    """A row a value, a column an hour of local time, the last 28 days up to now."""
+    end = _anchor(now).astimezone(zone).replace(tzinfo=None)
+    local = pl.col("bucket").dt.replace_time_zone("UTC").dt.convert_time_zone(zone.key)
+    order = pl.DataFrame({"value": list(values)}, schema={"value": pl.String}).with_row_index("place")
+    back = (end - local.dt.replace_time_zone(None) - pl.duration(microseconds=1)).dt.total_hours()
+    placed = (
+        sums.with_columns(column=_HISTORY_HOURS - 1 - back, amount=pl.col("amount").cast(pl.Float64))
+        .filter(pl.col("column").is_between(0, _HISTORY_HOURS - 1))
+        .join(order, on="value", nulls_equal=True)
+    )
+    matrix = np.zeros((order.height, _HISTORY_HOURS))
+    np.add.at(matrix, (placed["place"].to_numpy(), placed["column"].to_numpy()), placed["amount"].to_numpy())
+    return matrix
+
+
+def _told(members: list[_Past], own: Floats, hours_left: float) -> dict[str | None, Forecast]:
+    """The forecasts of series of which the same number of days is known."""
+    hourly = own.reshape(len(own), -1, _DAY_HOURS)
+    whole, part = divmod(hours_left, _DAY_HOURS)
+    projected = project(hourly.sum(axis=2), int(whole) + 1)
+    share = _share_of_day(hourly, int(whole), part)
+    rest = projected.days[:, : int(whole)].sum(axis=1) + projected.days[:, int(whole)] * share
+    methods = list(CANDIDATES)
+    return {
+        past.value: _banded(
+            past.spent,
+            float(rest[row]),
+            float(projected.reach[row]),
+            methods[projected.methods[row]],
+            float(projected.error[row]),
+        )
+        for row, past in enumerate(members)
+    }
+
+
+def _share_of_day(hourly: Floats, ahead: int, part: float) -> Floats:
+    """How much of the day so many days ahead falls in its first hours, as the same weekday's hours show.
+
+    A mean day is counted in once, as one week alone says little.
+    """
+    known = hourly.shape[1]
+    alike = (np.arange(known) - known) % WEEK == ahead % WEEK
+    profile = hourly[:, alike].sum(axis=1) + hourly.mean(axis=1)
+    through = np.concatenate([np.zeros((len(profile), 1)), profile.cumsum(axis=1)], axis=1)
+    hour = int(part)
+    first = through[:, hour] + (part - hour) * profile[:, hour]
+    whole = through[:, -1]
+    even = np.full(len(profile), part / _DAY_HOURS)
+    share: Floats = np.divide(first, whole, out=even, where=whole > 0)
+    return share
+
+
+def _banded(spent: Decimal, rest: float, reach: float, method: Method, error: float) -> Forecast:
+    value = spent + _rounded(rest)
+    told = None if math.isnan(error) else error
+    if math.isnan(reach) or reach > _WIDEST:
+        return Forecast(value, None, None, method, told)
+    factor = math.exp(reach)
+    return Forecast(value, spent + _rounded(rest / factor), spent + _rounded(rest * factor), method, told)
+
+
+def _at_the_rate_so_far(past: _Past, period: Period, now: datetime) -> Forecast:
+    """The rate so far begins with the books where they are younger than the period."""
+    elapsed = (now - max(period.start, past.began)) / timedelta(hours=1)
+    if elapsed <= 0:
+        return Forecast(past.spent, None, None, Method.STRAIGHT_LINE)
+    left = (period.end - now) / timedelta(hours=1)
+    rest = _rounded(float(past.spent) * left / elapsed)
+    return Forecast(past.spent + rest, None, None, Method.STRAIGHT_LINE)
+
+
+def _rounded(amount: float) -> Decimal:
+    return Decimal(amount).quantize(_SCALE)

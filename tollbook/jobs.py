@@ -359,10 +359,12 @@ def daily_of(ledger: Ledger, config: Configuration, day: date, now: datetime) ->
     first = day - timedelta(days=_TREND_DAYS - 1)
     start = min(period.day(first, zone).start, period.month(day, zone).start, whole.end - _HISTORY)
     whole_spans = [(span.start, span.end) for span in (before, today)]
-    # A forecast asks since which hour young spend is known; of what is older, days are enough.
+    # A forecast from within a day asks for the hours before it; from a midnight on, days are enough, but
+    # since which hour young spend is known.
+    hours_from = today.start - (4 * _DAY if until is None else _HISTORY)
     cuts = [
         *_midnights(start, today.end, zone),
-        *_hours(today.end, today.start - 4 * _DAY),
+        *_hours(today.end, hours_from),
         *burn_starts(_still_on(whole, now)),
         *(edge for span in whole_spans for edge in span),
     ]
