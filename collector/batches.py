@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,13 +17,15 @@ from collector.bill_rows import BillRow, bill_row, bills_frame
 from collector.decoding import object_of
 from collector.formats import FORMATS, NotACallError
 from collector.formats.format import Follow
+from collector.formats.newer import newer
 from collector.identity import digest, told_by
 from collector.masking import excerpt
 from collector.rows import Reading, Row, records_frame, row, span_row, versions_frame
 from collector.sources import Record
 from ledger.frames import SPANS
+from ledger.newer_records import bounded
 from ledger.posting import REJECTS, Batch, SourcePosition
-from ledger.types import Bill, Reject, Request, Span
+from ledger.types import Bill, Newer, Reject, Request, Span
 
 # What was made of counts is worth as little as they are.
 tokenizers.on_distrust(pieces.forget)
@@ -54,6 +57,7 @@ def batch_of(
         format=reading.source,
         bytes=size,
         set_aside=taken.set_aside,
+        newer=taken.newer,
         counts=tokenizers.learned(),
         doubt=tokenizers.doubt(),
         bills=bills_frame(taken.bills),
@@ -81,6 +85,7 @@ class _Taken:
     rejects: list[Reject] = field(default_factory=list)
     spans: list[tuple[object, ...]] = field(default_factory=list)
     set_aside: int = 0
+    newer: Counter[Newer] = field(default_factory=Counter)
 
     def __len__(self) -> int:
         return len(self.rows) + len(self.bills) + len(self.rejects)
@@ -123,6 +128,7 @@ def _take(
         found = _in_scope(FORMATS[reading.source].read(call), reading.scope)
         if isinstance(found, Request):
             taken.rows.append(row(found, known_by, record.line, reading))
+            _note_newer(call, reading.source, taken)
         elif isinstance(found, Bill):
             taken.bills.append(bill_row(found, known_by, record.line, reading))
         elif isinstance(found, Span):
@@ -141,6 +147,12 @@ def _in_scope(found: Found, scope: str | None) -> Found:
     if scope is None or not isinstance(found, Request) or found.span is None:
         return found
     return replace(found, span=f"{digest(scope.encode()).hex()}:{found.span}")
+
+
+def _note_newer(call: Mapping[str, object], form: str, taken: _Taken) -> None:
+    found = newer(form, call)
+    if found is not None:
+        taken.newer[bounded(taken.newer, found)] += 1
 
 
 def _told(records: Sequence[Record], reading: Reading) -> Iterator[_Told]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, fields, replace
 from datetime import datetime
 
 import polars as pl
 
-from ledger import spans, token_cache, trust
+from ledger import newer_records, spans, token_cache, trust
 from ledger.bills import keep as keep_bills
 from ledger.frames import BILLS, PART, SPANS
 from ledger.known import known
@@ -16,6 +16,7 @@ from ledger.prices import Contract
 from ledger.retention import dropped_days, refused
 from ledger.rows import completed, keep_parts, write
 from ledger.store import Ledger
+from ledger.types import Newer
 
 REJECTS = pl.Schema(
     {
@@ -125,6 +126,7 @@ class Batch:
     doubt: str | None = None
     told_before: int = 0
     parts: tuple[str, ...] = ()
+    newer: Mapping[Newer, int] = field(default_factory=dict)
     bills: pl.DataFrame = field(default_factory=BILLS.to_frame)
     spans: pl.DataFrame = field(default_factory=SPANS.to_frame)
 
@@ -178,6 +180,8 @@ def post_all(
         _post_progress(ledger, batches, told, now)
         _post_prompt_versions(ledger, pl.concat(batch.prompt_versions for batch in batches))
         _post_counting(ledger, batches, now)
+        for batch in batches:
+            newer_records.keep(ledger, batch.newer, now)
         remember(ledger, [(name, batch.source_file) for batch in batches for name in batch.parts], now)
     return outcomes
 

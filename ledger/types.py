@@ -387,3 +387,12 @@ class Reject:
     length: int
     digest: bytes
     excerpt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Newer:
+    """How accepted records are newer than their reader: a later `version`, `fields` that it does not know."""
+
+    format: str
+    version: str | None
+    fields: tuple[str, ...]

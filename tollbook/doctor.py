@@ -13,7 +13,7 @@ from alerts import book
 from collector import fast, open_vocabularies
 from collector.places import find
 from collector.sources import NothingThereError, SourceError
-from ledger import queries, trust, units
+from ledger import newer_records, queries, trust, units
 from ledger.merges import merged_sources
 from ledger.prices import book_date, book_version
 from ledger.store import Ledger
@@ -22,6 +22,7 @@ from tollbook.config import ConfigError, Configuration
 
 Visit = Callable[[], AbstractContextManager[Ledger]]
 _NOTED_SHARE = 0.02
+_SHOWN_NEWER = 10
 
 
 class Verdict(StrEnum):
@@ -123,11 +124,21 @@ def _ledger(ledger: Ledger, now: datetime, config: Configuration) -> Iterator[Po
     for reason in trust.distrusted(ledger):
         text = f"switched off: {reason}; counts made with it before may be off"
         yield Point(Verdict.NOTE, "counter", text)
+    yield from _newer(ledger)
     yield from _merged(ledger, now)
     yield from _notifications(ledger, now)
     rejected = int(str(ledger.rows("SELECT count(*) FROM rejects")[0][0]))
     if rejected:
         yield Point(Verdict.NOTE, "rejects", f"{_count(rejected, 'record')}: `tollbook rejects` lists them")
+
+
+def _newer(ledger: Ledger) -> Iterator[Point]:
+    """What was read that the readers of this version do not wholly know."""
+    for each, records in newer_records.known(ledger)[:_SHOWN_NEWER]:
+        version = "" if each.version is None else f" of version {each.version}"
+        fields = f" with {', '.join(each.fields)}, not understood" if each.fields else ""
+        told = f"{each.format}: {_count(records, 'record')}{version}{fields}"
+        yield Point(Verdict.NOTE, "newer than known", f"{told}; booked by the fields that are known")
 
 
 def _merged(ledger: Ledger, now: datetime) -> Iterator[Point]:

@@ -79,12 +79,14 @@ def _spans(record: Json) -> Iterator[tuple[Json, Json]]:
     for group in mappings(record.get("resourceSpans")):
         resource = plain(mapping(group.get("resource")).get("attributes"))
         for scope in mappings(group.get("scopeSpans")):
+            schema = scope.get("schemaUrl") or group.get("schemaUrl")
             for span in mappings(scope.get("spans")):
-                yield span, resource
+                yield {**span, "schemaUrl": schema}, resource
 
 
 def _span(span: Json, resource: Json) -> dict[str, object]:
     return {
+        "schema": span.get("schemaUrl"),
         "traceId": text(span.get("traceId")),
         "spanId": text(span.get("spanId")),
         "parentSpanId": text(span.get("parentSpanId")),
