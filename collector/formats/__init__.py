@@ -63,7 +63,7 @@ FORMATS: dict[str, Format] = {
     ),
     "litellm": Format(
         "litellm",
-        "LiteLLM's StandardLoggingPayload, of its S3, GCS or file logger",
+        "LiteLLM's StandardLoggingPayload, of its S3, GCS or file logger, and rows of its spend logs",
         litellm.matches,
         _guarded(litellm.read, litellm.KEYS),
         facts=litellm.FACTS,

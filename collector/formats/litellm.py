@@ -1,12 +1,15 @@
-"""LiteLLM's StandardLoggingPayload, as its S3, GCS and file callbacks write it."""
+"""LiteLLM's StandardLoggingPayload, of its S3, GCS and file loggers, and the rows of its spend logs."""
 
 from __future__ import annotations
+
+import base64
+import re
 
 from collector import apis
 from collector.apis import anthropic_messages, openai_chat, openai_responses, token_buckets
 from collector.apis.json_shapes import EMPTY, Json, bool_or_none, mapping, mappings, number, text
 from collector.apis.openai_completions import input_messages
-from collector.formats import attributes, bodies, fields, times
+from collector.formats import attributes, bodies, fields, litellm_spend, times
 from collector.formats.format import Facts
 from ledger.types import Answer, Api, Prompt, Request, Status
 
@@ -46,18 +49,30 @@ FACTS = Facts(
     cache="inside the input for every provider; beside it in Anthropic's own shape or by the total",
     identity="the provider's id of the answer, else LiteLLM's id of the call",
     times="startTime, endTime, completionStartTime",
-    unknown=("what was said, where LiteLLM redacts or leaves it out: such calls have no segments",),
-    versions=("StandardLoggingPayload of 1.58 to 1.109",),
+    unknown=(
+        "what was said, where LiteLLM redacts or leaves it out: such calls have no segments",
+        "which answer of LiteLLM's own cache in the spend logs is which in its other logs",
+    ),
+    versions=("StandardLoggingPayload of 1.58 to 1.109", "LiteLLM_SpendLogs"),
 )
 
 
+# LiteLLM packs the id of a stored response together with where it is stored.
+_PACKED = re.compile(r"resp_([A-Za-z0-9+/=_-]{24,})")
+_INSIDE = re.compile(r"response_id:(resp_[A-Za-z0-9_-]+)")
+
+
 def matches(record: Json) -> bool:
-    """Tell a payload by its keys."""
+    """Tell a payload, or a row of the spend logs, by its keys."""
     return all(key in record for key in KEYS)
 
 
 def read(record: Json) -> Request:
-    """Read one payload; raises ValueError naming the field and value that cannot be booked."""
+    """Read one payload or row; raises ValueError naming the field and value that cannot be booked."""
+    return _read(litellm_spend.as_payload(record) if litellm_spend.is_row(record) else record)
+
+
+def _read(record: Json) -> Request:
     metadata = mapping(record.get("metadata"))
     response = _body(record.get("response"))
     body_api, operation = _call_type(record)
@@ -72,7 +87,7 @@ def read(record: Json) -> Request:
         model=model,
         provider=_provider(record),
         operation=operation,
-        response_id=fields.text_field(response, "id"),
+        response_id=_response_id(fields.text_field(response, "id") or fields.text_field(record, "id")),
         call_id=fields.text_field(record, "litellm_call_id") or fields.text_field(record, "id"),
         cache_hit=fields.is_set(record.get("cache_hit")),
         ts=start,
@@ -97,6 +112,19 @@ def read(record: Json) -> Request:
         ),
         temperature=number(parameters.get("temperature")),
     )
+
+
+def _response_id(named: str | None) -> str | None:
+    """The provider's own id; of an answer whose body was not logged, the payload is named by it."""
+    packed = _PACKED.fullmatch(named or "")
+    if packed is None:
+        return named
+    try:
+        inside = base64.b64decode(packed[1], altchars=b"-_").decode("utf-8", "replace")
+    except ValueError:
+        return named
+    found = _INSIDE.search(inside)
+    return found[1] if found else named
 
 
 def _body(value: object) -> Json:
