@@ -14,6 +14,7 @@ import polars as pl
 
 from collector import pieces, tokenizers
 from collector.bill_rows import BillRow, bill_row, bills_frame
+from collector.columns import record_of
 from collector.decoding import object_of
 from collector.formats import FORMATS, NotACallError
 from collector.formats.format import Follow
@@ -157,12 +158,14 @@ def _note_newer(call: Mapping[str, object], form: str, taken: _Taken) -> None:
 
 def _told(records: Sequence[Record], reading: Reading) -> Iterator[_Told]:
     """Each record by itself."""
-    return (_Told(record, _calls(record, reading.source)) for record in records)
+    return (_Told(record, _calls(record, reading)) for record in records)
 
 
-def _calls(record: Record, source: str) -> Iterator[_Call]:
+def _calls(record: Record, reading: Reading) -> Iterator[_Call]:
     """The calls of a record, each with the digest it is known by: the record's own, or of its place in it."""
-    found, items = object_of(record), FORMATS[source].items
+    found, items = object_of(record), FORMATS[reading.source].items
+    if reading.columns is not None:
+        found = record_of(reading.columns, found)
     if items is None:
         yield found, digest(record.data)
     else:

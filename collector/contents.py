@@ -16,6 +16,8 @@ from collector.sources import STDIN, Record, SourceError
 from ledger.posting import SourcePosition
 
 AUTO = "auto"
+# Named where no record is to be read as anything.
+_ANY = ""
 _SNIFFED_OBJECTS = 20
 _SNIFFED_RECORDS = 2_000
 _SNIFFED_BYTES = 8 * 1024 * 1024
@@ -23,11 +25,15 @@ _SNIFFED_BYTES = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The format and records of a file; `spread` where its records have no place to read on from."""
+    """The format and records of a file; `spread` where its records have no place to read on from.
+
+    `first` are the first of its objects.
+    """
 
     form: str
     records: Iterator[Record]
     spread: bool
+    first: Sequence[Mapping[str, object]] = ()
 
 
 _FRESH = SourcePosition("", "", 0, 0, 0, b"")
@@ -102,16 +108,25 @@ def read_contents(
     head, objects = _head(lines)
     spread = _spread(path, head, start)
     if spread is None:
-        return Contents(_format(path, head, objects, wanted, start), itertools.chain(head, lines), False)
+        return Contents(
+            _format(path, head, objects, wanted, start), itertools.chain(head, lines), False, objects
+        )
     _, objects = _head(iter(spread))
-    return Contents(_format(path, spread, objects, wanted, start), iter(spread), True)
+    return Contents(_format(path, spread, objects, wanted, start), iter(spread), True, objects)
+
+
+def first_objects(path: str) -> list[Mapping[str, object]]:
+    """The first objects of a file, of whatever format. Raises SourceError where it cannot be read."""
+    with sources.opened(path) as file:
+        contents = read_contents(path, file, _FRESH, _ANY, sources.size_of(file))
+        return list(contents.first[:_SNIFFED_OBJECTS])
 
 
 def _contained(kind: containers.Container, opened: Opened, wanted: str) -> Contents:
     records = kind.records(opened)
     head, objects = _head(records)
     form = _format(opened.path, head, objects, wanted, opened.start)
-    return Contents(form, itertools.chain(head, records), spread=not kind.grows)
+    return Contents(form, itertools.chain(head, records), not kind.grows, objects)
 
 
 def _head(records: Iterator[Record]) -> tuple[list[Record], list[Mapping[str, object]]]:
@@ -157,6 +172,6 @@ def _format(
     if form is None and any(record.problem is None for record in head):
         raise SourceError(
             f"cannot tell the format of {path} from its first {len(head)} records: name one with --format "
-            f"({', '.join(FORMATS)})"
+            f"({', '.join(FORMATS)}), or map its columns if it is a table of your own (`tollbook columns`)"
         )
     return form or ""

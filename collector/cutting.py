@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from collector import objects, sources
+from collector.columns import Mapped, wanted_format
 from collector.contents import fits, is_lines, is_read_whole, read_contents, where_to_start
 from collector.places import Stamp, stamp_of
 from collector.rotation import NOTHING_READ, ReadBefore
@@ -49,6 +50,7 @@ class Cutting:
     settle: Callable[[int, Part], None]
     stamps: Mapping[str, Stamp] = field(default_factory=dict)
     read_before: ReadBefore = NOTHING_READ
+    tables: Sequence[Mapped] = ()
     open_files: dict[int, OpenFile] = field(default_factory=dict)
 
     def tasks(self, paths: Sequence[str]) -> Iterator[Task]:
@@ -62,6 +64,9 @@ class Cutting:
                 waiting.append((Numbered(number, unit), size))
         if waiting:
             yield tuple(each for each, _ in waiting)
+
+    def _wanted(self, path: str) -> str:
+        return wanted_format(self.wanted, self.tables, path)
 
     def close(self, number: int) -> None:
         """A source's last stretch is read."""
@@ -112,16 +117,16 @@ class Cutting:
     def _start(self, path: str, handle: IO[bytes]) -> tuple[SourcePosition | None, SourcePosition | None]:
         """How far the file was read, under this name or another one, and where to read on."""
         known = self.known.get(sources.name_of(path))
-        start = where_to_start(path, handle, known, self.wanted)
+        start = where_to_start(path, handle, known, self._wanted(path))
         elsewhere = None if start is None or start.position else self.read_before.find(path, handle)
         if elsewhere is None:
             return known, start
-        return elsewhere, where_to_start(path, handle, elsewhere, self.wanted)
+        return elsewhere, where_to_start(path, handle, elsewhere, self._wanted(path))
 
     def _object(self, number: int, url: str) -> Iterator[tuple[Unit, int]]:
         known = self.known.get(url)
         stamp = self.stamps.get(url) or stamp_of(url)
-        if known is not None and not fits(known, self.wanted):
+        if known is not None and not fits(known, self._wanted(url)):
             known = None
         if objects.is_known(known, stamp):
             self.settle(number, Part(size=stamp.size, last=True, unchanged=True))
@@ -133,7 +138,7 @@ class Cutting:
         small = size - start.position <= STRETCH_BYTES
         if small or sources.is_compressed(path) or not is_lines(path, handle):
             return None
-        contents = read_contents(path, handle, start, self.wanted, size)
+        contents = read_contents(path, handle, start, self._wanted(path), size)
         return None if contents.spread or is_read_whole(path, contents.form) else contents.form
 
 

@@ -91,7 +91,7 @@ def ingest(
         left = left_to_read(paths, known, stamps)
         job = _job(ledger, _calibrated(intake, ledger), now, left)
     run = _Run(job, visit, progress, undisturbed, [FileSummary(path) for path in paths])
-    cutting = Cutting(known, intake.format, run.settle, stamps, read_before(known.values()))
+    cutting = Cutting(known, intake.format, run.settle, stamps, read_before(known.values()), intake.tables)
     try:
         # Standard input is read by the process it was given to.
         helpers = workers if workers > 1 and STDIN not in paths and left >= POOLED_FROM else 0
@@ -284,6 +284,6 @@ def read_file_again(
             intake.contracts,
             now,
         )
-        booked.update(batch.records["record_digest"])
+        booked.update(batch.records["record_digest"], batch.bills["record_digest"])
         reasons.update(batch.rejects.select("record_digest", "reason").iter_rows())
     return frozenset(booked), reasons

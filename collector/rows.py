@@ -12,6 +12,7 @@ import polars as pl
 
 from collector.apis.token_buckets import ABSURD_TOKENS
 from collector.attribution import Dimensions, Rules, attribute, attribute_span, people, ruled_tags
+from collector.columns import ColumnMap
 from collector.counting import count
 from collector.counting.learned import Calibrations, calibrated
 from collector.formats.format import Follow
@@ -36,7 +37,7 @@ class Reading:
     """What every record of one source is read with.
 
     `follow` is there where its format needs what went before, `scope` where its names of calls hold among
-    some files only.
+    some files only, `columns` where it is a table.
     """
 
     source: str
@@ -49,6 +50,7 @@ class Reading:
     calibrations: Calibrations = field(default_factory=dict)
     follow: Follow | None = None
     scope: str | None = None
+    columns: ColumnMap | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import IO
 from collector import objects, sources, tokenizers
 from collector.attribution import DEFAULT_RULES, Rules, of_source
 from collector.batches import batch_of
+from collector.columns import TABLE, Mapped, check_columns, map_of, wanted_format
 from collector.contents import AUTO, is_read_whole, read_contents, where_to_start
 from collector.counting.learned import by_key
 from collector.decoding import is_cut
@@ -37,7 +38,8 @@ class Intake:
     """How logs are read: format, attribution, segments, contracts, and what stands in for a missing time.
 
     `quarantine` takes the text of records rejected from standard input, which cannot be read again;
-    `calibrations` are those in force in the ledger that is read into.
+    `calibrations` are those in force in the ledger that is read into; `tables` say which columns of which
+    files are what.
     """
 
     format: str = AUTO
@@ -47,6 +49,7 @@ class Intake:
     assume_time: datetime | None = None
     quarantine: Path | None = None
     calibrations: tuple[Calibration, ...] = ()
+    tables: tuple[Mapped, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,7 @@ def reading_of(path: str, form: str, job: Job, written_at: datetime | None) -> R
         by_key(job.intake.calibrations),
         follow(form),
         _scope(path, name, form, job.now),
+        map_of(job.intake.tables, path) if form == TABLE else None,
     )
 
 
@@ -182,7 +186,7 @@ def _read_source(source: Source, job: Job) -> Iterator[Part]:
 
 def _read_local(source: Source, path: str, job: Job) -> Iterator[Part]:
     """Read what stands at a local path under the source's own name."""
-    wanted = job.intake.format
+    wanted = wanted_format(job.intake.format, job.intake.tables, source.path)
     with sources.opened(path) as handle:
         start = where_to_start(path, handle, source.known, wanted)
         if start is None:
@@ -194,6 +198,8 @@ def _read_local(source: Source, path: str, job: Job) -> Iterator[Part]:
         etag = None if source.stamp is None else source.stamp.etag
         file = _File(handle, path, size, contents.spread or is_read_whole(path, contents.form), etag)
         reading = reading_of(source.path, contents.form, job, sources.written_at(path, handle))
+        if contents.form == TABLE:
+            check_columns(source.path, reading.columns, contents.first)
         before = replace(start, path=reading.source_file, format=contents.form, etag=None)
         yield from _parts(file, contents.records, reading, before)
 

@@ -11,6 +11,7 @@ from tollbook.commands import (
     attribution,
     bills,
     cluster,
+    columns,
     counting,
     formats,
     incidents,
@@ -63,6 +64,7 @@ def _assembled() -> typer.Typer:
     app.add_typer(_rejects(), name="rejects")
     app.add_typer(_attribution(), name="attribution")
     app.command("bills")(bills.bills)
+    app.command("columns")(columns.columns)
     app.command("count")(counting.count)
     app.add_typer(_counts(), name="counts")
     app.command("recount")(recount.recount)

@@ -20,6 +20,7 @@ from tollbook.tables import BudgetTable, EnvelopeTable, PriceTable
 
 # What reads logs is loaded where logs are read: a report is made without it.
 if TYPE_CHECKING:
+    from collector.columns import Mapped
     from collector.segments import SegmentRules
     from collector.work import Intake
 
@@ -32,9 +33,11 @@ def intake(
     form: str = "auto",
     assume_time: datetime | None = None,
     quarantine: Path | None = None,
+    tables: tuple[Mapped, ...] = (),
 ) -> Intake:
-    """How logs are read."""
+    """How logs are read; `tables` go before the configuration's own."""
     from collector.work import Intake
+    from tollbook import column_maps
     from tollbook.rules import rules
 
     settings = config.settings
@@ -45,6 +48,7 @@ def intake(
         contracts=contracts(settings),
         assume_time=assume_time,
         quarantine=quarantine,
+        tables=(*tables, *column_maps.of_config(config)),
     )
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
-from collector import places, sources
+from collector import containers, places, sources
 from collector.contents import AUTO
 from collector.formats import FORMATS
 from collector.identity import digest
@@ -103,7 +103,8 @@ def _retry_file(file: str, known: Sequence[_Place], visit: Visit, intake: Intake
     rest = (place for place in known if place not in open_ended)
     for form, of_form in groupby(rest, key=lambda place: place.source):
         wanted = form if intake.format == AUTO else intake.format
-        retry_form = _retry_whole if _is_told_together(wanted) else _retry_places
+        in_table = containers.of(file) is not None
+        retry_form = _retry_whole if in_table or _is_told_together(wanted) else _retry_places
         done = retry_form(file, wanted, list(of_form), visit, intake, now)
         booked, still = booked + done.booked, still + done.still_rejected
     return Retried(booked, still, len(known) - booked - still)

@@ -199,12 +199,68 @@ class SourceAttributionTable(_Table):
     defaults: Mapping[Dimension, str] = Field(default_factory=dict)
 
 
-class SourceTable(_Table):
+def _flat(given: object, above: str = "") -> object:
+    """`tags.team = "x"` is a table in a table in TOML: one dotted key here."""
+    if not isinstance(given, Mapping):
+        return given
+    found: dict[str, object] = {}
+    for key, value in given.items():
+        inside = _flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
+        found |= inside if isinstance(inside, dict) else {}
+    return found
+
+
+def _record_keys(given: Mapping[str, str]) -> Mapping[str, str]:
+    from collector.columns import check_key
+
+    for key in given:
+        check_key(key)
+    return given
+
+
+def _units(given: Mapping[str, str]) -> Mapping[str, str]:
+    from collector.columns import UNITS
+
+    for key, unit in given.items():
+        if key not in UNITS:
+            raise ValueError(f"{key!r} has no unit; those that have one are {', '.join(UNITS)}")
+        if unit not in UNITS[key]:
+            raise ValueError(f"{unit!r} is no unit of {key}; there are {', '.join(UNITS[key])}")
+    return given
+
+
+RecordKeys = Annotated[Mapping[str, str], BeforeValidator(_flat), AfterValidator(_record_keys)]
+Units = Annotated[Mapping[str, str], AfterValidator(_units)]
+
+
+class ColumnsTable(_Table):
+    """Which column of a table is which key of a record, and what its numbers and times mean."""
+
+    columns: RecordKeys = Field(default_factory=dict)
+    constants: RecordKeys = Field(default_factory=dict)
+    units: Units = Field(default_factory=dict)
+    time_format: str | None = None
+    time_zone: Zone = "UTC"
+    input_includes_cached: bool = False
+    output_includes_reasoning: bool = True
+    call_id_prefix: str = ""
+
+
+class SourceTable(ColumnsTable):
     """Logs to read: a file, a glob or a folder."""
 
     path: str
     format: FormatName = "auto"
     attribution: SourceAttributionTable = SourceAttributionTable()
+
+    @model_validator(mode="after")
+    def _mapped(self) -> SourceTable:
+        if self.format == "table" and not self.columns:
+            raise ValueError("format 'table' needs [source.columns]; `tollbook columns FILE` proposes them")
+        given = self.model_fields_set & ColumnsTable.model_fields.keys()
+        if given and self.format != "table":
+            raise ValueError(f"{', '.join(sorted(given))} are for format = 'table'")
+        return self
 
 
 class IngestTable(_Table):

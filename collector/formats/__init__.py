@@ -26,6 +26,7 @@ from collector.formats import (
     otlp,
     pair,
     portkey,
+    table,
     tollbook,
     vercel,
     vercel_report,
@@ -60,6 +61,13 @@ FORMATS: dict[str, Format] = {
         tollbook.matches,
         _guarded(tollbook.read, tollbook.KEYS),
         facts=tollbook.FACTS,
+    ),
+    "table": Format(
+        "table",
+        "rows of CSV, TSV, Parquet or JSON under names of your own, by a column map",
+        table.matches,
+        _guarded(table.read, table.KEYS),
+        facts=table.FACTS,
     ),
     "litellm": Format(
         "litellm",

@@ -12,6 +12,7 @@ from tollbook.commands.cluster import TOTALS, make_parts
 from tollbook.desk import USER, Desk, UsageError, at_desk, at_group_desk, moment
 
 if TYPE_CHECKING:
+    from collector.columns import Mapped
     from collector.ingest import Intake, Summary
 
 _FOR_PATHS = "--format, --assume-time and --quarantine are for paths: give PATHs, or set format in [[source]]"
@@ -32,6 +33,9 @@ def ingest(
         Path | None,
         typer.Option("--quarantine", help="Keep the text of records rejected from standard input here."),
     ] = None,
+    columns: Annotated[
+        Path | None, typer.Option("--columns", help="With --format table: the file of the column map.")
+    ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Processes that read; as many as cores, up to 8.")
     ] = None,
@@ -47,6 +51,7 @@ def ingest(
     from tollbook import parts
 
     check_format(form)
+    tables = _column_map(form, columns, paths)
     time = None if assume_time is None else moment(assume_time, "--assume-time")
     if on is not None or place is not None:
         if workers is not None or quarantine is not None:
@@ -56,16 +61,29 @@ def ingest(
             )
         if not paths and (form != "auto" or time is not None):
             raise UsageError(_FOR_PATHS)
-        make_parts(desk, paths or [], parts.intake(desk.config, form, time), on, place)
+        make_parts(desk, paths or [], parts.intake(desk.config, form, time, tables=tables), on, place)
         return
     if paths:
-        intake = parts.intake(desk.config, form, time, quarantine)
+        intake = parts.intake(desk.config, form, time, quarantine, tables)
         summary = _read_paths(desk, paths, intake, workers)
     elif form != "auto" or time is not None or quarantine is not None:
         raise UsageError(_FOR_PATHS)
     else:
         summary = _read_sources(desk, workers)
     _say_ingested(desk, summary)
+
+
+def _column_map(form: str, file: Path | None, paths: list[str] | None) -> tuple[Mapped, ...]:
+    """The map that is named for what is read now."""
+    if file is None:
+        return ()
+    if form != "table" or not paths:
+        raise UsageError(
+            "--columns goes with --format table and PATHs; a [[source]] has [source.columns] instead"
+        )
+    from tollbook import column_maps
+
+    return (column_maps.of_file(file),)
 
 
 def check_format(form: str) -> None:
