@@ -35,7 +35,19 @@ _BUFFER_BYTES = 128 * 1024
 # A frame's bytes can unfold by 30,000: read in small pieces, a hostile file costs a quarter of a gigabyte.
 _ZSTD_PIECE = 8 * 1024
 _BOM = b"\xef\xbb\xbf"
-LOG_SUFFIXES = (".jsonl", ".ndjson", ".json", ".log", ".csv", ".tsv", ".parquet", ".gz", ".zst")
+LOG_SUFFIXES = (
+    ".jsonl",
+    ".ndjson",
+    ".json",
+    ".log",
+    ".csv",
+    ".tsv",
+    ".parquet",
+    ".pb",
+    ".binpb",
+    ".gz",
+    ".zst",
+)
 
 
 # What reading compressed bytes raises where they are cut or wrong.

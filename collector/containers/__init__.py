@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from typing import IO
 
-from collector.containers import delimited, parquet
+from collector.containers import delimited, otlp_protobuf, parquet
 from collector.containers.container import Container, Opened
 
 CONTAINERS: dict[str, Container] = {
     "delimited": Container("delimited", (".csv", ".tsv"), delimited.records, grows=True),
     "parquet": Container("parquet", (".parquet",), parquet.records, magic=b"PAR1"),
+    "otlp_protobuf": Container(
+        "otlp_protobuf", (".pb", ".binpb", ".bin", ".proto"), otlp_protobuf.records, grows=True
+    ),
 }
 _PACKED = (".gz", ".zst")
 SUFFIXES = tuple(suffix for each in CONTAINERS.values() for suffix in each.suffixes)

@@ -51,6 +51,7 @@ _USAGE = (
 _ASKED_MODEL = ("gen_ai.request.model", "llm.request.model_name", "llm.request.model")
 _ANSWERED_MODEL = ("gen_ai.response.model", "llm.response.model_name", "llm.response.model", "llm.model_name")
 _PROVIDER = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
+_STREAMED = ("gen_ai.request.stream", "gen_ai.is_streaming", "llm.is_streaming")
 _END_USER = ("user.id", "enduser.id", "gen_ai.request.user", "llm.user")
 
 _OPERATIONS = {
@@ -127,7 +128,7 @@ def request_of(span: Span) -> Request:
         status=Status.ERROR if span.failed or "error.type" in said else Status.OK,
         http_status=fields.http_status(said, "http.response.status_code", "http.status_code"),
         error_type=apis.error_type(said.get("error.type")),
-        streamed=said.get("gen_ai.request.stream") is True or said.get("llm.is_streaming") is True,
+        streamed=any(said.get(key) is True for key in _STREAMED),
         attributes=_attributes(said),
         tags=_tags(said),
         end_user=_text(said, *_END_USER),
