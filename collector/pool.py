@@ -1,4 +1,4 @@
-"""Do tasks in other processes, whatever becomes of them: answers in the tasks' order, bounded in memory."""
+"""Do tasks in other processes, whatever becomes of them: answers in order, bounded in memory."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ Work = Callable[[T], Iterable[R]]
 _AHEAD = 2
 # Answers kept of a task whose turn has not come: past them its process waits.
 _KEPT = 4
+# Answers kept of all tasks together: past the first number those of tasks that stand apart are given before
+# their turn, past the second no more tasks are handed out. So one long task neither holds the others up nor
+# has what they gave pile up.
+_HELD, _MOST_HELD = 16, 64
 _DEATHS = 2
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Threads that libraries start when they are imported, and that hold nothing a forked process would miss.
@@ -72,12 +76,20 @@ class _Answers(Generic[T, R]):
     done: bool = False
 
 
-def in_order(tasks: Iterable[T], work: Work[T, R], workers: int) -> Iterator[tuple[T, R | Lost]]:
+def _never(_before: object, _after: object) -> bool:
+    return False
+
+
+def in_order(
+    tasks: Iterable[T], work: Work[T, R], workers: int, apart: Callable[[T, T], bool] = _never
+) -> Iterator[tuple[T, R | Lost]]:
     """Each task's answers, in the tasks' order. `work` gives the same answers whenever it is called anew.
 
-    Raises WorkerFailedError where `work` raises. The processes end with the iterator.
+    Where a task takes long, those behind it that stand `apart` from the one before them may come first: its
+    answers need not wait for that one's, nor for any before. Raises WorkerFailedError where `work` raises.
+    The processes end with the iterator.
     """
-    pool: _Pool[T, R] = _Pool(iter(tasks), work)
+    pool: _Pool[T, R] = _Pool(iter(tasks), work, apart)
     try:
         for _ in range(workers):
             pool.hire()
@@ -89,9 +101,10 @@ def in_order(tasks: Iterable[T], work: Work[T, R], workers: int) -> Iterator[tup
 class _Pool(Generic[T, R]):
     """The processes, the tasks they are at, and what they answered."""
 
-    def __init__(self, tasks: Iterator[T], work: Work[T, R]) -> None:
+    def __init__(self, tasks: Iterator[T], work: Work[T, R], apart: Callable[[T, T], bool]) -> None:
         self._tasks = tasks
         self._work = work
+        self._apart = apart
         self._workers: list[_Worker] = []
         self._answers: dict[int, _Answers[T, R]] = {}
         self._given = 0
@@ -114,16 +127,31 @@ class _Pool(Generic[T, R]):
     def answers(self) -> Iterator[tuple[T, R | Lost]]:
         """Hand out tasks and take answers until all are done."""
         self._hand_out()
-        while self._head in self._answers:
-            found = self._answers[self._head]
+        while self._answers:
+            number = self._next_told()
+            found = self._answers[number]
             while found.waiting:
                 yield found.task, found.waiting.popleft()
             if found.done:
-                del self._answers[self._head]
-                self._head += 1
-            else:
+                del self._answers[number]
+                self._head = min(self._answers, default=self._given)
+            elif number == self._head:
                 self._listen()
             self._hand_out()
+
+    def _next_told(self) -> int:
+        """The task whose answers are given next: the first, or one apart from it where too much is kept."""
+        if self._answers[self._head].waiting or self._held() < _HELD:
+            return self._head
+        behind = (n for n in self._answers if n != self._head and self._stands_apart(n))
+        return next((n for n in behind if self._answers[n].waiting or self._answers[n].done), self._head)
+
+    def _stands_apart(self, number: int) -> bool:
+        before = self._answers.get(number - 1)
+        return before is None or self._apart(before.task, self._answers[number].task)
+
+    def _held(self) -> int:
+        return sum(len(found.waiting) for found in self._answers.values())
 
     def close(self) -> None:
         """End the processes. They hold nothing that has to be kept."""
@@ -137,6 +165,8 @@ class _Pool(Generic[T, R]):
 
     def _hand_out(self) -> None:
         while free := [each for each in self._workers if not each.singly and len(each.tasks) < _AHEAD]:
+            if self._held() > _MOST_HELD:
+                return
             try:
                 task = next(self._tasks)
             except StopIteration:

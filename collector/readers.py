@@ -1,4 +1,4 @@
-"""Read tasks here or in other processes: the same parts in the same order."""
+"""Read tasks here or in other processes: the same parts, those of one source in the same order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SEARCHED_AFTER = 4 * 1024 * 1024
 def results(
     tasks: Iterable[Task], job: Job, processes: int, *, is_much: bool = False
 ) -> Generator[tuple[Numbered, Part]]:
-    """The parts of all tasks in their order, read by this process where `processes` is 0.
+    """The parts of all tasks, those of one source in order; read by this process where `processes` is 0.
 
     Where there is much to read, the fast counter is loaded before; else it is when it is missed.
     """
@@ -59,15 +59,22 @@ def _read(job: Job, task: Task) -> Iterator[Answer]:
 
 
 def _pooled(tasks: Iterable[Task], job: Job, processes: int) -> Iterator[tuple[Numbered, Part]]:
-    through = 0
-    for task, answer in in_order(tasks, partial(_read, job), processes):
+    through: dict[Task, int] = {}
+    for task, answer in in_order(tasks, partial(_read, job), processes, _stand_apart):
         if isinstance(answer, Lost):
-            yield from _one_by_one(task[through:], job, answer)
-            through = 0
+            yield from _one_by_one(task[through.pop(task, 0) :], job, answer)
         else:
             place, part = answer
-            through = (place + part.last) % len(task)
+            through[task] = place + part.last
+            if through[task] == len(task):
+                del through[task]
             yield task[place], part
+
+
+def _stand_apart(before: Task, after: Task) -> bool:
+    """Whether tasks have no source in common: the parts of one source are told in order. A large compressed
+    file is one task, read by one process while the others read what comes after it."""
+    return before[-1].number != after[0].number
 
 
 def _one_by_one(task: Task, job: Job, lost: Lost) -> Iterator[tuple[Numbered, Part]]:

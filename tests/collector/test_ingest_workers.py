@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collector import cutting, ingest, work
+from collector import cutting, ingest, pool, work
 from ledger.posting import UNFINISHED
 
 RUN = "from tollbook.cli import main; main()"
@@ -73,6 +73,23 @@ def test_stretches_of_any_size_give_what_one_reading_gives(open_books, monkeypat
         for end in (*sorted(steps), len(content)):
             cut.ingest(cut.file("a.jsonl", content[:end]))
     assert everything(cut) == everything(whole)
+
+
+def test_parts_of_other_sources_that_come_before_their_turn_change_nothing(
+    books, open_books, monkeypatch, chat_record, as_lines
+):
+    def files(to):
+        logs = [as_lines([chat_record(100 * n + k) for k in range(8)]) for n in range(4)]
+        packed = to.file("0.jsonl.gz", gzip.compress(logs[0], mtime=0))
+        return [packed, *(to.file(f"{n}.jsonl", logs[n]) for n in (1, 2, 3))]
+
+    once = open_books()
+    once.ingest(*files(once))
+    monkeypatch.setattr(cutting, "STRETCH_BYTES", 1500)
+    monkeypatch.setattr(ingest, "POOLED_FROM", 0)
+    monkeypatch.setattr(pool, "_HELD", 0)
+    books.ingest(*files(books), workers=2)
+    assert everything(books) == everything(once)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])

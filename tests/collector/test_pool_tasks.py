@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -102,3 +103,55 @@ def test_no_more_tasks_are_taken_than_are_done_soon():
     next(answers)
     assert len(taken) == 2
     answers.close()
+
+
+def slow_at_first(marks: Path, task: int) -> Iterator[int]:
+    if task == 0:
+        while not (marks / "go on").exists():
+            time.sleep(0.01)
+    yield task
+
+
+def test_a_long_task_holds_up_none_that_stand_apart(tmp_path):
+    told = []
+    answers = in_order(range(200), partial(slow_at_first, tmp_path), workers=2, apart=lambda *_: True)
+    for task, _ in answers:
+        told.append(task)
+        if len(told) == 150:
+            (tmp_path / "go on").touch()
+    assert sorted(told) == list(range(200))
+    assert told.index(0) >= 150
+
+
+def test_tasks_that_hang_together_keep_their_order_behind_a_long_one(tmp_path):
+    pairs = in_order(
+        range(200),
+        partial(slow_at_first, tmp_path),
+        workers=2,
+        apart=lambda before, after: before // 2 != after // 2,
+    )
+    told = []
+    for task, _ in pairs:
+        told.append(task)
+        if len(told) == 150:
+            (tmp_path / "go on").touch()
+    assert sorted(told) == list(range(200))
+    assert all(told.index(n) < told.index(n + 1) for n in range(0, 200, 2))
+    assert told.index(1) > told.index(0) >= 150
+
+
+def handed_out(given: list[int], most: int) -> Iterator[int]:
+    for number in range(most):
+        given.append(number)
+        yield number
+
+
+def test_no_more_is_handed_out_than_can_be_kept_where_nothing_stands_apart(tmp_path):
+    given: list[int] = []
+    answers = in_order(handed_out(given, 1_000), partial(slow_at_first, tmp_path), workers=2)
+    release = threading.Timer(2.0, (tmp_path / "go on").touch)
+    release.start()
+    assert next(answers) == (0, 0)
+    assert len(given) < 100
+    assert [task for task, _ in answers] == list(range(1, 1_000))
+    release.join()
