@@ -23,7 +23,7 @@ COUNT = (
 _PROMPT = (*COUNT, "prompt_version", "prompt_hash")
 # How a call ended is told by the record that ranks first; others only add what they say of the same end.
 _END = ("http_status", "error_type")
-_OWN_RULE = ("request_id", "ts", "ts_estimated", "ingested_at", "latency_ms", "tags", "otherwise")
+_OWN_RULE = ("request_id", "ts", "ts_estimated", "ingested_at", "latency_ms", "tags", "otherwise", "status")
 
 _has_usage = pl.any_horizontal(pl.col(column).is_not_null() for column in USAGE_COLUMNS)
 _has_count = pl.col("count_method") != "none"
@@ -34,7 +34,13 @@ _has_time = ~pl.col("ts_estimated")
 _started = pl.col("ts").filter(_is_part & _has_time).min()
 _ended = pl.col("ts").filter(~_is_part & _has_time).first()
 _took = pl.when(_ended >= _started).then((_ended - _started).dt.total_milliseconds())
-_same_end = pl.col("status") == pl.col("status").first()
+# A record of the call may not know of a failure that the part beside it saw.
+_end = (
+    pl.when((_is_part & (pl.col("status") == "error")).any())
+    .then(pl.lit("error"))
+    .otherwise(pl.col("status").first())
+)
+_same_end = pl.col("status") == _end
 
 
 def merge(parts: pl.DataFrame) -> pl.DataFrame:
@@ -62,6 +68,7 @@ def merge(parts: pl.DataFrame) -> pl.DataFrame:
             _first_where("count_method", _has_count).fill_null("none"),
             pl.coalesce(_started, _ended, pl.col("ts").min()),
             pl.coalesce(pl.col("latency_ms").drop_nulls().first(), _took),
+            _end.alias("status"),
             pl.col("ts_estimated").all(),
             pl.col("ingested_at").min(),
             pl.coalesce(pl.col("tags").filter(pl.col("tags").list.len() > 0).first(), pl.col("tags").first()),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from collector.formats import (
     anthropic_bill,
+    azure_apim,
     bedrock,
     claude_code,
     codex,
@@ -159,6 +160,14 @@ FORMATS: dict[str, Format] = {
         vertex.matches,
         _guarded(vertex.read, vertex.KEYS),
         facts=vertex.FACTS,
+    ),
+    "azure_apim": Format(
+        "azure_apim",
+        "Azure API Management's logs of language models, of Log Analytics or diagnostic settings",
+        azure_apim.matches,
+        _guarded(azure_apim.read, azure_apim.KEYS),
+        follow=azure_apim.follow,
+        facts=azure_apim.FACTS,
     ),
     "bedrock": Format(
         "bedrock",

@@ -17,7 +17,7 @@ from ledger.recounting import Which
 from tollbook.retry import retry
 
 NOW = datetime(2026, 10, 8, tzinfo=UTC)
-FOLLOWED = ("claude_code", "codex")
+FOLLOWED = ("azure_apim", "claude_code", "codex")
 
 
 def contents(books) -> list[tuple[object, ...]]:

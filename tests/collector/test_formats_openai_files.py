@@ -78,7 +78,7 @@ def test_a_request_of_a_batch_is_the_part_of_a_call(batch):
 
 
 def test_an_answer_of_a_batch_has_its_time_and_ids(batch):
-    assert batch[3].ts == datetime.fromtimestamp(1788400001, UTC)
+    assert batch[3].ts == datetime.fromtimestamp(1793000001, UTC)
     assert batch[3].call_id == "batch_req_69b1a2c3d4e5f60718293a4b5c6d0001"
     assert batch[3].response_id == "chatcmpl-Bt01NightlyReviewsAbCdEf"
     assert (batch[3].attributes["custom_id"], batch[4].tags) == ("review-1", {"tenant": "fabrikam"})
@@ -157,3 +157,35 @@ def test_a_list_of_messages_that_is_not_whole_says_so(records, change):
 def test_a_page_of_embeddings_is_no_list_of_completions():
     embeddings = {"object": "list", "data": [{"object": "embedding", "embedding": [0.5]}], "model": "m"}
     assert not FORMATS["openai"].matches(embeddings)
+
+
+LATER = datetime(2026, 11, 20, tzinfo=UTC)
+JOINED = "SELECT tenant, cost_usd::VARCHAR, counted_input_tokens IS NOT NULL FROM requests ORDER BY ALL"
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_requests_and_answers_of_a_batch_meet_whichever_comes_first(books, records, as_lines, order):
+    lines = records("openai_batch")
+    files = [("input.jsonl", lines[:1]), ("batch_68ab12cd34ef_output.jsonl", lines[3:5])]
+    for place in order:
+        books.ingest(books.file(files[place][0], as_lines(files[place][1])), now=LATER)
+    # 25 in at 0.075 and 1 out at 0.30 a million; 15 at 0.125 and 70 at 1.00: half of what they cost else.
+    assert books.rows(JOINED) == [
+        ("fabrikam", "0.000071875000", False),
+        ("northwind", "0.000002175000", True),
+    ]
+
+
+def test_a_request_of_another_batch_with_the_same_name_is_not_joined(books, records, as_lines):
+    lines = records("openai_batch")
+    books.ingest(books.file("monday.input.jsonl", as_lines(lines[:1])), now=LATER)
+    books.ingest(books.file("tuesday.output.jsonl", as_lines(lines[3:4])), now=LATER)
+    assert books.rows(JOINED) == [(None, "0.000002175000", False)]
+
+
+def test_a_completion_and_its_messages_meet(books, records, as_lines):
+    page, messages = records("openai")[-2:]
+    for name, record in (("messages.json", messages), ("page.json", page)):
+        books.ingest(books.file(name, json.dumps(record, indent=1).encode()), now=LATER)
+    found = "SELECT input_tokens, count_method FROM requests ORDER BY ALL"
+    assert books.rows(found) == [(30, "partial"), (128, "none")]
