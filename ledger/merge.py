@@ -26,6 +26,7 @@ _END = ("http_status", "error_type")
 _OWN_RULE = ("request_id", "ts", "ts_estimated", "ingested_at", "latency_ms", "tags", "otherwise", "status")
 
 _has_usage = pl.any_horizontal(pl.col(column).is_not_null() for column in USAGE_COLUMNS)
+_buckets = pl.sum_horizontal(pl.col(column).is_not_null() for column in USAGE_COLUMNS)
 _has_count = pl.col("count_method") != "none"
 _has_answer = pl.col("counted_output_tokens").is_not_null()
 _is_part = pl.col("id_kind") == PART
@@ -47,11 +48,12 @@ def merge(parts: pl.DataFrame) -> pl.DataFrame:
     """RECORDS in, RECORDS out: one row per request_id, column by column from the most complete record.
 
     More complete is: a record of the call before one of a part of it, reported usage before none, then more
-    output tokens, then the longer prompt by our count, then the higher digest. NULL never beats a value; a
-    time of the record's own beats one taken from the file, and that of the call's start beats both.
+    output tokens, then more of the buckets told, then the longer prompt by our count, then the higher digest.
+    NULL never beats a value; a time of the record's own beats one taken from the file, and that of the call's
+    start beats both.
     """
     ranked = parts.sort(
-        [~_is_part, _has_usage, "output_tokens", "counted_input_tokens", "record_digest"],
+        [~_is_part, _has_usage, "output_tokens", _buckets, "counted_input_tokens", "record_digest"],
         descending=True,
         nulls_last=True,
         maintain_order=True,
