@@ -84,12 +84,15 @@ def states(
     """One row per counter of the period that `now` lies in, as BUDGETS, in the order of the budgets.
 
     A budget for `*` has a counter for each value in the rollup that has no budget of its own for the same
-    period and unit. `spent` is NULL where the data is stale and the period has no rows: no confident zero.
+    period and unit. A temporary increase that is in force is in the limits. `spent` is NULL where
+    the data is stale and the period has no rows: no confident zero.
     Burn is spend over the last N hours ÷ what the limit allows for N hours, NULL where a period is shorter.
     """
     stale = is_stale(last_data, now, stale_after)
     past = rollup.filter(pl.col("bucket") < naive(now))
-    rows = [_state(counter, now, zone, stale) for counter in _counters(past, budgets, now, zone)]
+    today = now.astimezone(zone).date()
+    in_force = [each.on(today) for each in budgets]
+    rows = [_state(counter, now, zone, stale) for counter in _counters(past, in_force, now, zone)]
     return checked(pl.DataFrame(rows, schema=BUDGETS, orient="row"), BUDGETS, "budgets")
 
 
@@ -132,6 +135,8 @@ def _state(counter: _Counter, now: datetime, zone: ZoneInfo, stale: bool) -> dic
         "spent": spent,
         "soft": budget.soft,
         "hard": budget.hard,
+        "increase": None if budget.increase is None else budget.increase.amount,
+        "planned": _planned(budget.limit, tally.due_share),
         "used_share": _ratio(spent, budget.limit),
         "forecast": ahead.value,
         "forecast_low": ahead.low,
@@ -141,6 +146,12 @@ def _state(counter: _Counter, now: datetime, zone: ZoneInfo, stale: bool) -> dic
         "stale": stale,
         "unpriced_requests": tally.unpriced,
     }
+
+
+def _planned(limit: Decimal | None, due_share: float | None) -> Decimal | None:
+    if limit is None or due_share is None:
+        return None
+    return (limit * Decimal(due_share)).quantize(_SCALE)
 
 
 def _ratio(part: Decimal | None, whole: Decimal | None) -> float | None:

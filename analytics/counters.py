@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from analytics.attribution import TOKENS, ZERO
-from analytics.forecast import NOTHING, Forecast, by_value
+from analytics.forecast import NOTHING, Forecast, by_value, due_shares
 from analytics.period import Period, aware, naive
 from analytics.plan import BudgetUnit
 from ledger.frames import USD
@@ -25,7 +25,8 @@ _QUARTER = timedelta(minutes=15)
 class Tally:
     """One value's amounts: in its period, in the last hours, and where they are expected to end.
 
-    `buckets` counts the quarter hours of the period that have rows: 0 is silence, not zero.
+    `buckets` counts the quarter hours of the period that have rows: 0 is silence, not zero. `due_share` is
+    the part of the period's spend that the hours of the week would have seen by now.
     """
 
     buckets: int = 0
@@ -33,6 +34,7 @@ class Tally:
     unpriced: int = 0
     recent: Mapping[int, Decimal] = field(default_factory=dict)
     ahead: Forecast = NOTHING
+    due_share: float | None = None
 
 
 def quarter(moment: datetime) -> datetime:
@@ -71,6 +73,7 @@ def tallies(sums: pl.DataFrame, span: Period, now: datetime, zone: ZoneInfo) -> 
         **{name: pl.col("amount").filter(pl.col("bucket") >= start).sum() for name, start in since.items()},
     )
     known = by_value(sums, span, now, zone)
+    due = due_shares(sums, span, now, zone)
     return {
         row["value"]: Tally(
             buckets=row["buckets"],
@@ -78,6 +81,7 @@ def tallies(sums: pl.DataFrame, span: Period, now: datetime, zone: ZoneInfo) -> 
             unpriced=row["unpriced"],
             recent={hours: row[f"{hours}h"] for hours in BURN_HOURS},
             ahead=known.get(row["value"], NOTHING),
+            due_share=due.get(row["value"]),
         )
         for row in totals.iter_rows(named=True)
     }

@@ -32,8 +32,8 @@ class Forecast:
     """The expected total of a period and the band that holds nine outcomes of ten.
 
     None where nothing is known; the band alone is None where too few days are known, or where sums told
-    before were off by more than tenfold. `error` is what the method erred on this series before: the mean
-    |actual - told| / actual of the spend still to come; None where it could not be tried.
+    before were off by more than tenfold. `error` is what the method erred on this series before:
+    Σ |actual - told| ÷ Σ actual of the spend still to come; None where it could not be tried.
     """
 
     value: Decimal | None
@@ -91,6 +91,31 @@ def by_value(sums: pl.DataFrame, period: Period, now: datetime, zone: ZoneInfo) 
             own = hours[[past.place for past in members], -known * _DAY_HOURS :]
             found |= _told(members, own, _wall_hours(now, period.end, zone))
     return found
+
+
+def due_shares(sums: pl.DataFrame, period: Period, now: datetime, zone: ZoneInfo) -> dict[str | None, float]:
+    """The part of a period's spend that each value would have seen by now, by its own hours of the week.
+
+    An hour of the week weighs what it took in the last 28 days, and one mean hour: a value never seen spends
+    evenly. 0 before the period, 1 after it.
+    """
+    values = sums["value"].unique().to_list()
+    hours = _hours(sums, values, now, zone)
+    weeks = hours.reshape(len(values), HISTORY_DAYS // WEEK, WEEK * _DAY_HOURS)
+    week = weeks.sum(axis=1) + np.maximum(hours.mean(axis=1, keepdims=True), 1e-12)
+    start = -_wall_hours(period.start, _anchor(now), zone)
+    end = _wall_hours(_anchor(now), period.end, zone)
+    first, last, here = (_through(week, at) for at in (start, end, min(max(start, 0.0), end)))
+    shares = (here - first) / (last - first)
+    return {value: float(share) for value, share in zip(values, shares, strict=True)}
+
+
+def _through(week: Floats, hour: float) -> Floats:
+    """The sum of a week that repeats from now on, up to an hour of it; negative ones lie before now."""
+    whole, part = divmod(hour, week.shape[1])
+    place = int(part)
+    through: Floats = whole * week.sum(axis=1) + week[:, :place].sum(axis=1) + (part - place) * week[:, place]
+    return through
 
 
 def _known(past: _Past) -> int:
@@ -184,7 +209,7 @@ def _share_of_day(hourly: Floats, ahead: int, part: float) -> Floats:
 
 def _banded(spent: Decimal, rest: float, reach: float, method: Method, error: float) -> Forecast:
     value = spent + _rounded(rest)
-    told = None if math.isnan(error) else error
+    told = error if math.isfinite(error) else None
     if math.isnan(reach) or reach > _WIDEST:
         return Forecast(value, None, None, method, told)
     factor = math.exp(reach)

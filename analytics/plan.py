@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -41,6 +41,20 @@ class Envelope:
 
 
 @dataclass(frozen=True, slots=True)
+class Increase:
+    """More that may be spent for a time: up to but without the day `until`, of the reporting zone."""
+
+    amount: Decimal
+    until: date
+    since: date | None = None
+    note: str = ""
+
+    def holds(self, day: date) -> bool:
+        """Whether it is in force on that day."""
+        return (self.since is None or self.since <= day) and day < self.until
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     """A limit on one counter, or with the value `*` on a counter for each value of the dimension.
 
@@ -55,6 +69,17 @@ class Budget:
     soft: Decimal | None = None
     hard: Decimal | None = None
     unit: str = BudgetUnit.USD
+    increase: Increase | None = None
+
+    def on(self, day: date) -> Budget:
+        """The budget with what may be spent on that day: a temporary increase in its limits, or none."""
+        more = self.increase
+        if more is None:
+            return self
+        if not more.holds(day):
+            return replace(self, increase=None)
+        soft, hard = (None if own is None else own + more.amount for own in (self.soft, self.hard))
+        return replace(self, soft=soft, hard=hard)
 
     @property
     def limit(self) -> Decimal | None:
@@ -94,7 +119,7 @@ def day_plan(budgets: Sequence[Budget], day: date, zone: ZoneInfo) -> DayPlan | 
     A soft limit is the plan where there is one. Of several budgets on the same counter the tightest counts;
     budgets with `*` are a ceiling, not a plan. None where nothing was planned.
     """
-    in_usd = [budget for budget in budgets if budget.unit == BudgetUnit.USD and budget.value != EACH]
+    in_usd = [each.on(day) for each in budgets if each.unit == BudgetUnit.USD and each.value != EACH]
     overall = _tightest((b for b in in_usd if b.dimension is None), day, zone)
     if overall is not None:
         return DayPlan(overall)

@@ -47,7 +47,7 @@ class Method(StrEnum):
 class Projection:
     """What each series (a row) is expected to be on each day ahead (a column).
 
-    `methods` is an index into CANDIDATES. `error` is the mean |actual - told| / actual of that method at
+    `methods` is an index into CANDIDATES. `error` is Σ |actual - told| ÷ Σ actual of that method at
     earlier origins; `reach` the natural logarithm of the factor within which nine of ten sums of all days
     ahead stay; both NaN where there were too few days to try.
     """
@@ -145,9 +145,9 @@ def project(past: Floats, ahead: int) -> Projection:
         straight = np.full(count, STRAIGHT)
         return Projection(each[STRAIGHT], straight, unknown, unknown)
     actual, told, horizons = _tried(past)
-    off = np.abs(told - actual) / np.maximum(actual, _LEAST)
-    off = np.where(actual > 0, np.minimum(off, 10.0), np.where(told > _LEAST, 10.0, 0.0))
-    mean_off = off.mean(axis=2)
+    sums = actual.sum(axis=1)
+    off = np.abs(told - actual).sum(axis=2)
+    mean_off = np.where(sums > 0, off / np.maximum(sums, _LEAST), np.where(off > _LEAST, np.inf, 0.0))
     chosen = _chosen(mean_off)
     rows = np.arange(count)
     reach = _reach(actual, told[chosen, rows], horizons, ahead)

@@ -363,7 +363,9 @@ ENVELOPES = _schema(
     }
 )
 
-# State of each budget counter at a moment. Amounts in dollars, or tokens where `unit` is "tokens".
+# State of each budget counter at a moment. Amounts in dollars, or tokens where `unit` is "tokens". `increase`
+# is the temporary one that is in the limits, `planned` what would be spent by now if the limit were spent as
+# the hours of the week are.
 BUDGETS = _schema(
     {
         "budget": pl.String,
@@ -376,6 +378,8 @@ BUDGETS = _schema(
         "spent": USD,
         "soft": USD,
         "hard": USD,
+        "increase": USD,
+        "planned": USD,
         "used_share": pl.Float64,
         "forecast": USD,
         "forecast_low": USD,
@@ -386,6 +390,24 @@ BUDGETS = _schema(
         "burn_72h": pl.Float64,
         "state": pl.String,
         "stale": pl.Boolean,
+        "unpriced_requests": pl.Int64,
+    }
+)
+
+
+# Where each value of a dimension will stand at the end of a period; NULL is Unattributed, or all spend where
+# `dimension` is NULL. `past_error` is the share of the spend by which the method was off on the same series
+# before.
+FORECASTS = _schema(
+    {
+        "dimension": pl.String,
+        "value": pl.String,
+        "spent": USD,
+        "forecast": USD,
+        "forecast_low": USD,
+        "forecast_high": USD,
+        "method": pl.String,
+        "past_error": pl.Float64,
         "unpriced_requests": pl.Int64,
     }
 )

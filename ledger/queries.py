@@ -53,6 +53,27 @@ def rollup(
     return checked(pl.concat(parts, how="diagonal"), ROLLUP, "rollup")
 
 
+def rollup_to(ledger: Ledger, start: datetime, now: datetime, cuts: Sequence[datetime] = ()) -> pl.DataFrame:
+    """ROLLUP rows of [start, now), aware UTC, to the second: the last quarter is that of its calls.
+
+    Only what `rollup` tells outside of `whole` spans is told. Where that quarter's calls were dropped it is
+    told whole.
+    """
+    edge = _naive(now).replace(minute=_naive(now).minute // 15 * 15, second=0, microsecond=0)
+    at = edge.replace(tzinfo=UTC)
+    if _is_dropped(ledger, _naive(now)):
+        return rollup(ledger, start, now, cuts, [])
+    calls = "(SELECT * FROM requests WHERE ts >= ? AND ts < ?)"
+    keys = ", ".join(_TOLD_KEYS)
+    last = ledger.frame(
+        f"SELECT bucket, {keys}, {_summed(_TOLD)} FROM ({derived.query('rollup', calls)}) "
+        f"GROUP BY bucket, {keys}",
+        [edge, _naive(now)],
+    )
+    parts = [rollup(ledger, start, at, cuts, []), last]
+    return checked(pl.concat(parts, how="diagonal"), ROLLUP, "rollup")
+
+
 _SUMS = {name: dtype for name, dtype in ROLLUP.items() if dtype != pl.String and name != "bucket"}
 _TOLD = ("requests", *BUCKETS, "cost_usd", "unpriced_requests", "unpriced_tokens")
 _TOLD_KEYS = (*DIMENSIONS, "status")

@@ -16,6 +16,7 @@ from tollbook.commands import (
     formats,
     incidents,
     intake,
+    money,
     privacy,
     query,
     recount,
@@ -63,6 +64,8 @@ def _assembled() -> typer.Typer:
     app.add_typer(_incidents(), name="incidents")
     app.add_typer(_rejects(), name="rejects")
     app.add_typer(_attribution(), name="attribution")
+    app.command("forecast")(money.forecast)
+    app.command("budgets")(money.budgets)
     app.command("bills")(bills.bills)
     app.command("columns")(columns.columns)
     app.command("count")(counting.count)

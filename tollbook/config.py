@@ -18,9 +18,9 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 from pydantic_settings.exceptions import SettingsError
 
@@ -119,25 +119,29 @@ def load(file: Path | None) -> Configuration:
         )
     found = file if file is not None else Path(DEFAULT_FILE)
     if not found.is_file():
-        return _configuration(_settings(None, DEFAULT_FILE), None, Path.cwd(), "")
+        return _configuration(_settings({}, DEFAULT_FILE), None, Path.cwd(), "")
     try:
         text = found.read_text(encoding="utf-8")
-        tomllib.loads(text)
+        tables = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {found}: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{found} is not valid TOML: {error}") from error
-    return _configuration(_settings(found, str(found)), found, found.resolve().parent, text)
+    return _configuration(_settings(tables, str(found)), found, found.resolve().parent, text)
 
 
-def _settings(file: Path | None, name: str) -> Settings:
+def of_text(text: str, current: Configuration, name: str) -> Configuration:
+    """The configuration of a text kept before, its paths from where the current one's start."""
+    return _configuration(_settings(tomllib.loads(text), name), current.file, current.base, text)
+
+
+def _settings(tables: Mapping[str, object], name: str) -> Settings:
     class _FromFile(Settings):
         @classmethod
         def settings_customise_sources(
             cls, settings_cls: type[BaseSettings], *_: object, **sources: PydanticBaseSettingsSource
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            toml = () if file is None else (TomlConfigSettingsSource(settings_cls, file),)
-            return (sources["env_settings"], *toml)
+            return (sources["env_settings"], InitSettingsSource(settings_cls, dict(tables)))
 
     try:
         return _FromFile()

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from alerts.channels import ChannelSettings
 from alerts.dispatch import Route
 from alerts.evaluation import Policy
-from analytics.plan import EACH, Budget, BudgetUnit, Envelope
+from analytics.plan import EACH, Budget, BudgetUnit, Envelope, Increase
 from ledger.prices import Contract
 from ledger.resources import Resources
 from tollbook.config import Configuration, Settings, secret
-from tollbook.tables import BudgetTable, EnvelopeTable, PriceTable
+from tollbook.tables import BudgetTable, EnvelopeTable, IncreaseTable, PriceTable
 
 # What reads logs is loaded where logs are read: a report is made without it.
 if TYPE_CHECKING:
@@ -134,7 +134,13 @@ def _budget(table: BudgetTable) -> Budget:
         soft=None if soft is None else Decimal(soft),
         hard=None if hard is None else Decimal(hard),
         unit=BudgetUnit.TOKENS if in_tokens else BudgetUnit.USD,
+        increase=None if table.increase is None else _increase(table.increase),
     )
+
+
+def _increase(table: IncreaseTable) -> Increase:
+    amount = table.usd if table.usd is not None else Decimal(table.tokens or 0)
+    return Increase(amount, table.until, table.since, table.note)
 
 
 def _budget_name(dimension: str | None, value: str | None) -> str:

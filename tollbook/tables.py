@@ -294,6 +294,16 @@ class EnvelopeTable(_Table):
     max_cost_per_request_usd: Usd | None = None
 
 
+class IncreaseTable(_Table):
+    """More that may be spent for a time."""
+
+    usd: Usd | None = None
+    tokens: int | None = Field(default=None, ge=0)
+    until: date
+    since: date | None = None
+    note: str = ""
+
+
 class BudgetTable(_Table):
     """A limit for a period; without a dimension it limits all spend."""
 
@@ -306,6 +316,7 @@ class BudgetTable(_Table):
     hard_usd: Usd | None = None
     soft_tokens: int | None = Field(default=None, ge=0)
     hard_tokens: int | None = Field(default=None, ge=0)
+    increase: IncreaseTable | None = None
 
     @model_validator(mode="after")
     def _one_counter(self) -> BudgetTable:
@@ -316,6 +327,16 @@ class BudgetTable(_Table):
         tokens = self.soft_tokens is not None or self.hard_tokens is not None
         if dollars == tokens:
             raise ValueError("a budget needs soft_usd and/or hard_usd, or soft_tokens and/or hard_tokens")
+        return self
+
+    @model_validator(mode="after")
+    def _increase_in_its_unit(self) -> BudgetTable:
+        if self.increase is None:
+            return self
+        unit = "usd" if self.soft_tokens is None and self.hard_tokens is None else "tokens"
+        other = "tokens" if unit == "usd" else "usd"
+        if getattr(self.increase, unit) is None or getattr(self.increase, other) is not None:
+            raise ValueError(f"the increase of a budget in {unit} needs {unit}, and nothing else to add")
         return self
 
 

@@ -1,4 +1,5 @@
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -7,7 +8,7 @@ import pytest
 
 from analytics import budget
 from analytics.counters import burn_starts
-from analytics.plan import Budget
+from analytics.plan import Budget, Increase
 from ledger.figures import Scope, Severity
 
 ZONE = ZoneInfo("UTC")
@@ -190,3 +191,38 @@ def test_the_last_hours_begin_with_the_first_whole_quarter_in_them():
         datetime(2026, 10, 16, 4, 15, tzinfo=UTC),
     ]
     assert burn_starts(NOW)[0] == NOW - timedelta(hours=1)
+
+
+def raised(until: date, since: date | None = None) -> Budget:
+    return replace(acme("100", "200"), increase=Increase(Decimal(50), until, since, "a campaign"))
+
+
+@pytest.mark.parametrize(
+    ("until", "since", "limits"),
+    [
+        (date(2026, 10, 17), None, (150, 250, 50)),
+        (date(2026, 10, 16), None, (100, 200, None)),
+        (date(2026, 11, 1), date(2026, 10, 16), (150, 250, 50)),
+        (date(2026, 11, 1), date(2026, 10, 17), (100, 200, None)),
+    ],
+)
+def test_a_temporary_increase_is_in_the_limits_up_to_its_last_day(rollup_frame, until, since, limits) -> None:
+    row = states(rollup_frame([spent("120")]), raised(until, since)).row(0, named=True)
+    assert (row["soft"], row["hard"], row["increase"]) == limits
+
+
+def test_the_plan_of_an_even_spender_is_the_part_of_the_month_that_is_over(rollup_frame) -> None:
+    # A dollar every hour of the four weeks before, and 15 of 31 days are over.
+    rollup = rollup_frame([spent("1", hour) for hour in range(1, 28 * 24 + 1)])
+    assert states(rollup, acme(None, "310"))["planned"].item() == pytest.approx(150)
+
+
+def test_the_plan_follows_the_hours_of_the_week(rollup_frame) -> None:
+    # $1 an hour on weekdays only. 1 October 2026 is a Thursday: of 22 weekdays 11 are over on the 16th.
+    hours = (NOW - timedelta(hours=hour) for hour in range(1, 28 * 24 + 1))
+    rows = [{"bucket": at, "cost_usd": "1"} for at in hours if at.weekday() < 5]
+    planned = states(rollup_frame(rows), acme(None, "2200"))["planned"].item()
+    # One mean hour counts in each hour beside the four weeks seen: a fifth of an even plan is left in it.
+    weekday, any_hour = 4 + 5 / 7 * 1, 5 / 7
+    whole = 22 * weekday + 9 * any_hour
+    assert float(planned) == pytest.approx(2200 * (11 * weekday + 4 * any_hour) / whole)

@@ -139,6 +139,8 @@ def budgets() -> pl.DataFrame:
         "spent": Decimal(130),
         "soft": Decimal(100),
         "hard": Decimal(120),
+        "increase": None,
+        "planned": Decimal(60),
         "used_share": 1.0833,
         "forecast": Decimal(220),
         "forecast_low": Decimal(200),

@@ -1,0 +1,87 @@
+"""`tollbook forecast` and `tollbook budgets` on the two days of the sample."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+AS_OF = "2026-10-07T07:00:00Z"
+
+
+@pytest.fixture
+def ask(morning: Path, tmp_path: Path, run_in):
+    """A command in a copy of the morning's folder, answered as JSON."""
+    import shutil
+
+    run = run_in(Path(shutil.copytree(morning, tmp_path / "copy")))
+
+    def asked(*args: str, as_of: str = AS_OF):
+        done = run(*args, "--as-of", as_of, "--json")
+        assert done.code == 0, done.err
+        return json.loads(done.out)
+
+    return asked
+
+
+def test_a_forecast_begins_with_what_is_spent(ask) -> None:
+    said = ask("forecast", "--by", "tenant")
+    assert said["total"]["spent"] == str(sum((Decimal(row["spent"]) for row in said["rows"]), Decimal(0)))
+    assert Decimal(said["total"]["forecast"]) > Decimal(said["total"]["spent"])
+    assert said["period_end"] == "2026-11-01T00:00:00+00:00"
+
+
+def test_a_forecast_of_a_day_before_the_books_has_nothing(in_folder) -> None:
+    assert in_folder("ingest", "--as-of", AS_OF).code == 0
+    done = in_folder("forecast", "--as-of", "2026-10-01T00:00:00Z")
+    assert "nothing can be forecast" in done.out
+
+
+def test_a_budget_is_exact_at_any_second(ask) -> None:
+    # gpt-4.1: $2 and $8 a million. 500k in, 125k out on the 5th is $2; each of the 6th is $4. The call of
+    # 08:10:00 is not in the books a second before, and is at a second after.
+    before = ask("budgets", as_of="2026-10-06T08:10:00Z")
+    after = ask("budgets", as_of="2026-10-06T08:10:01Z")
+    assert Decimal(before["budgets"][0]["spent"]) == 2
+    assert Decimal(after["budgets"][0]["spent"]) == 6
+
+
+def test_a_past_state_is_by_the_configuration_of_then(in_folder, folder: Path) -> None:
+    assert in_folder("ingest", "--as-of", AS_OF).code == 0
+    file = folder / "tollbook.toml"
+    file.write_text(file.read_text().replace("hard_usd = 10", "hard_usd = 1000"))
+    assert in_folder("ingest", "--as-of", "2026-10-08T00:00:00Z").code == 0
+    then, later = (
+        json.loads(in_folder("budgets", "--json", "--as-of", at).out)["budgets"][0]["hard"]
+        for at in ("2026-10-07T08:00:00Z", "2026-10-08T00:00:00Z")
+    )
+    assert (Decimal(then), Decimal(later)) == (10, 1000)
+
+
+def test_old_data_is_said(ask) -> None:
+    assert ask("budgets", as_of="2026-10-20T00:00:00Z")["budgets"][0]["stale"] is True
+
+
+def test_an_increase_must_be_in_the_unit_of_its_budget(in_folder, folder: Path) -> None:
+    file = folder / "tollbook.toml"
+    text = file.read_text().replace(
+        "hard_usd = 10", "hard_usd = 10\nincrease = {tokens = 5, until = 2026-12-01}"
+    )
+    file.write_text(text)
+    done = in_folder("budgets")
+    assert done.code == 2
+    assert "the increase of a budget in usd needs usd" in done.err
+
+
+def test_an_increase_is_told_beside_the_limits_it_is_in(in_folder, folder: Path) -> None:
+    file = folder / "tollbook.toml"
+    text = file.read_text().replace(
+        "hard_usd = 10", "hard_usd = 10\nincrease = {usd = 5, until = 2026-12-01}"
+    )
+    file.write_text(text)
+    assert in_folder("ingest", "--as-of", AS_OF).code == 0
+    done = in_folder("budgets", "--as-of", AS_OF)
+    assert "limits with a temporary increase of $5.00" in done.out
+    assert "$15.00" in done.out
