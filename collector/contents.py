@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from collector import containers, sources
+from collector import containers, pages, sources
 from collector.containers import Opened
 from collector.decoding import object_of
 from collector.formats import FORMATS, sniff
@@ -107,12 +107,28 @@ def read_contents(
     lines = sources.records(stream, start.lines + 1, start.position, whole=whole, end=end)
     head, objects = _head(lines)
     spread = _spread(path, head, start)
-    if spread is None:
-        return Contents(
-            _format(path, head, objects, wanted, start), itertools.chain(head, lines), False, objects
-        )
-    _, objects = _head(iter(spread))
-    return Contents(_format(path, spread, objects, wanted, start), iter(spread), True, objects)
+    records = itertools.chain(head, lines) if spread is None else iter(spread)
+    if spread is not None:
+        head, objects = _head(iter(spread))
+    if _are_pages(objects, wanted):
+        return _of_pages(path, records, wanted, start)
+    return Contents(_format(path, head, objects, wanted, start), records, spread is not None, objects)
+
+
+def _are_pages(objects: Sequence[Mapping[str, object]], wanted: str) -> bool:
+    """Whether the objects are lists of an API's records, and not themselves records of a format."""
+    if not objects or any(pages.list_in(each) is None for each in objects):
+        return False
+    if wanted in FORMATS:
+        return not any(FORMATS[wanted].matches(each) for each in objects)
+    return sniff(objects[:_SNIFFED_OBJECTS]) is None
+
+
+def _of_pages(path: str, lists: Iterator[Record], wanted: str, start: SourcePosition) -> Contents:
+    records = pages.records_in(lists)
+    head, objects = _head(records)
+    form = _format(path, head, objects, wanted, start)
+    return Contents(form, itertools.chain(head, records), True, objects)
 
 
 def first_objects(path: str) -> list[Mapping[str, object]]:

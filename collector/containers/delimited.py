@@ -31,13 +31,17 @@ def records(opened: Opened) -> Iterator[Record]:
     if table is None:
         return
     if opened.start.position > lines.position:
-        lines = _Lines(
-            sources.plain_text(opened.path, opened.handle, opened.start.position),
-            lines.end,
-            opened.start.position,
-        )
+        _pass_over(lines, opened)
         table.number = opened.start.lines
     yield from _rows(table, lines, may_go_on=not (opened.settled or _is_whole(opened)))
+
+
+def _pass_over(lines: _Lines, opened: Opened) -> None:
+    """Go on to what was not read yet."""
+    if sources.is_compressed(opened.path):
+        lines.position = sources.skip(lines.stream, lines.position, opened.start.position)
+    else:
+        lines.position = opened.handle.seek(opened.start.position)
 
 
 def _is_whole(opened: Opened) -> bool:

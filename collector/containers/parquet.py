@@ -12,7 +12,9 @@ from collector import sources
 from collector.containers.container import Opened
 from collector.sources import STDIN, Record, SourceError
 
-_ROWS_AT_A_TIME = 5_000
+# What is read at a time, on disk: the memory it takes is a few times that, and a row group beside it.
+_STRETCH_BYTES = 8 * 1024 * 1024
+_MOST_ROWS = 50_000
 
 
 def records(opened: Opened) -> Iterator[Record]:
@@ -21,7 +23,7 @@ def records(opened: Opened) -> Iterator[Record]:
         raise SourceError(f"{opened.path} is packed Parquet: unpack it to a .parquet file first")
     number = 0
     try:
-        for frame in pl.scan_parquet(opened.path, glob=False).collect_batches(chunk_size=_ROWS_AT_A_TIME):
+        for frame in _stretches(opened):
             for row in frame.iter_rows(named=True):
                 number += 1
                 data = msgspec.json.encode(row)
@@ -31,3 +33,16 @@ def records(opened: Opened) -> Iterator[Record]:
         raise SourceError(
             f"cannot read {opened.path} as Parquet past row {number}: {said}; is it still being written?"
         ) from error
+
+
+def _stretches(opened: Opened) -> Iterator[pl.DataFrame]:
+    """The file in pieces: Polars by itself holds far more than one row group at a time."""
+    table = pl.scan_parquet(opened.path, glob=False)
+    rows = int(table.select(pl.len()).collect().item())
+    at_a_time = min(max(rows * _STRETCH_BYTES // max(opened.size, 1), 1), _MOST_ROWS)
+    for start in range(0, rows, at_a_time):
+        if not sources.is_still_at(opened.path, opened.handle):
+            raise SourceError(
+                f"{opened.path} was replaced while it was read: the next ingest reads the new one"
+            )
+        yield table.slice(start, at_a_time).collect()

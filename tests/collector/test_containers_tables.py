@@ -38,8 +38,9 @@ def values(records: list[Record]) -> list[object]:
     return [record.problem or msgspec.json.decode(record.data) for record in records]
 
 
-def test_folders_pick_up_every_kind_of_file():
-    assert set(containers.SUFFIXES) <= set(LOG_SUFFIXES)
+@pytest.mark.parametrize("name", ["delimited", "parquet"])
+def test_folders_pick_up_every_table(name):
+    assert set(CONTAINERS[name].suffixes) <= set(LOG_SUFFIXES)
 
 
 def test_rows_come_under_the_names_of_the_header_with_their_place(rows):
