@@ -67,10 +67,6 @@ class Recounted:
     changed: int = 0
 
 
-class _DryRunError(Exception):
-    """Nothing is to stay of what was done."""
-
-
 def _naive(ts: datetime | None) -> datetime | None:
     return None if ts is None else ts.replace(tzinfo=None)
 
@@ -85,15 +81,8 @@ def recount(
     dry_run: bool = False,
 ) -> Recounted:
     """Put the counts of RECORDS, made by these rules, on the calls they belong to, in one transaction."""
-    done = Recounted()
-    try:
-        with ledger.transaction():
-            done = _recount(ledger, records, which, rules, contracts)
-            if dry_run:
-                raise _DryRunError
-    except _DryRunError:
-        pass
-    return done
+    with ledger.transaction(undo=dry_run):
+        return _recount(ledger, records, which, rules, contracts)
 
 
 def _recount(

@@ -104,8 +104,8 @@ class Ledger:
             self.execute(f"INSERT INTO {table} BY NAME SELECT * FROM appended")
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All of it or nothing."""
+    def transaction(self, *, undo: bool = False) -> Iterator[None]:
+        """All of it or nothing; with `undo` nothing in any case, to see what would come of it."""
         self.connection.execute("BEGIN")
         try:
             yield
@@ -114,7 +114,7 @@ class Ledger:
             with suppress(duckdb.Error):
                 self.connection.execute("ROLLBACK")
             raise
-        self.connection.execute("COMMIT")
+        self.connection.execute("ROLLBACK" if undo else "COMMIT")
 
 
 @contextmanager

@@ -1,0 +1,75 @@
+"""Read files that are booked once more, to make something of their calls anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from collector import sources
+from collector.work import Job, Source, read
+from ledger.posting import Batch
+from ledger.store import Ledger
+
+Visit = Callable[[], AbstractContextManager[Ledger]]
+_COMMIT_RECORDS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A file of which rows are held, as which format it was read, and how many of its rows are asked for."""
+
+    path: str
+    form: str
+    calls: int
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it can be read again at all."""
+        return sources.is_url(self.path) or Path(self.path).is_file()
+
+
+_HELD = """
+    WITH asked AS (SELECT request_id, source_file, source FROM requests WHERE {condition})
+    SELECT source_file, source, sum(calls)::BIGINT AS calls FROM (
+        SELECT source_file, source, 1 AS calls FROM asked
+        UNION ALL
+        SELECT source_file, source, 0 FROM record_parts SEMI JOIN asked USING (request_id)
+    ) GROUP BY ALL ORDER BY ALL
+"""
+
+
+def held(
+    ledger: Ledger, condition: str, given: Sequence[object], paths: Sequence[str] | None = None
+) -> list[Held]:
+    """The files, of these paths or of all, of rows that fit a condition, and of the records behind them."""
+    found = ledger.frame(_HELD.format(condition=condition), given)
+    names = None if paths is None else {sources.name_of(path) for path in paths}
+    return [Held(*row) for row in found.iter_rows() if names is None or row[0] in names]
+
+
+def commits(file: Held, job: Job, problems: list[str]) -> Iterator[list[Batch]]:
+    """What a file gives, so much at a time as one commit takes; why it cannot be read goes to `problems`."""
+    of_form = replace(job, intake=replace(job.intake, format=file.form))
+    return _together(_batches(Source(file.path), of_form, problems))
+
+
+def _batches(source: Source, job: Job, problems: list[str]) -> Iterator[Batch]:
+    for part in read(source, job):
+        if part.problem is not None:
+            problems.append(part.problem)
+        if part.batch is not None:
+            yield part.batch
+
+
+def _together(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
+    """Batches of thousands of records together, however small those that come."""
+    waiting: list[Batch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(len(each.records) for each in waiting) >= _COMMIT_RECORDS:
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting
