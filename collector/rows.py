@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from uuid import UUID
@@ -37,7 +37,8 @@ class Reading:
     """What every record of one source is read with.
 
     `follow` is there where its format needs what went before, `scope` where its names of calls hold among
-    some files only, `columns` where it is a table.
+    some files only, `columns` where it is a table. Where it `counts` nothing, texts are not
+    looked at.
     """
 
     source: str
@@ -51,6 +52,7 @@ class Reading:
     follow: Follow | None = None
     scope: str | None = None
     columns: ColumnMap | None = None
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ def row(request: Request, record_digest: bytes, line: int, reading: Reading) -> 
     ts = own_ts or reading.fallback_ts
     if ts is None:
         raise ValueError("no time in the record: give one for all such records with --assume-time")
+    if not reading.counts:
+        request = replace(request, prompt=None, answer=None)
     estimated = count(request, reading.segment_rules)
     counted = _checked_count(calibrated(estimated, request, reading.calibrations))
     where = attribute(reading.rules, request)

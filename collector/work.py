@@ -56,7 +56,8 @@ class Intake:
 class Job:
     """What every unit of a run is read with. Picklable; the key in it is the ledger's secret.
 
-    `counts` are those the ledger remembers, `doubt` is why it does not want the fast counter used.
+    `counts` are those the ledger remembers, `doubt` is why it does not want the fast counter used;
+    `counting` is false where only what calls belong to is asked for.
     """
 
     intake: Intake
@@ -64,6 +65,7 @@ class Job:
     key: bytes
     counts: Counts = field(default_factory=dict)
     doubt: str | None = None
+    counting: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,7 @@ def reading_of(path: str, form: str, job: Job, written_at: datetime | None) -> R
         follow(form),
         _scope(path, name, form, job.now),
         map_of(job.intake.tables, path) if form == TABLE else None,
+        job.counting,
     )
 
 

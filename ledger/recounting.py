@@ -34,6 +34,9 @@ _BOOKED = (
 )
 
 
+_UNSEALED = "NOT EXISTS (SELECT 1 FROM sealed WHERE requests.ts >= period_start AND requests.ts < period_end)"
+
+
 @dataclass(frozen=True, slots=True)
 class Which:
     """Which calls are counted again: of a time, and those that other rules counted, or `every` one."""
@@ -42,11 +45,9 @@ class Which:
     until: datetime | None = None
     every: bool = False
 
-    def condition(self, rules: str) -> tuple[str, list[object]]:
-        """The condition on a row of `requests`, with its parameters; sealed periods are left alone."""
-        said = [
-            "NOT EXISTS (SELECT 1 FROM sealed WHERE requests.ts >= period_start AND requests.ts < period_end)"
-        ]
+    def condition(self, rules: str, *, sealed: bool = False) -> tuple[str, list[object]]:
+        """The condition on a row of `requests`, with its parameters; it leaves `sealed` periods alone."""
+        said = ["true"] if sealed else [_UNSEALED]
         given: list[object] = []
         for sql, value in (
             ("ts >= ?", _naive(self.since)),

@@ -154,7 +154,7 @@ def _held(ledger: Ledger, *, every: bool) -> pl.DataFrame:
 
 def _merged(ledger: Ledger, again: pl.DataFrame, where: Near) -> pl.DataFrame:
     """Merge all records of each call in `again` or in `gone`; of one told by several, keep the records."""
-    seen_once = _as_read(ledger)
+    seen_once = _as_read(ledger, "gone")
     ids = pl.concat([again["request_id"], seen_once["request_id"]])
     kept = parts_of(ledger, ids, where)
     seen_once = seen_once.join(kept, on="request_id", how="anti")
@@ -166,10 +166,10 @@ def _merged(ledger: Ledger, again: pl.DataFrame, where: Near) -> pl.DataFrame:
     return merge(pl.concat([own, adopted]))
 
 
-def _as_read(ledger: Ledger) -> pl.DataFrame:
-    """The rows in `gone` as RECORDS of calls that were seen once."""
-    gone = ledger.frame(f"SELECT * REPLACE ({_FROM_ROW}) FROM (SELECT {_AS_READ} FROM gone)")
-    return gone.select(pl.col(name).cast(dtype) for name, dtype in RECORDS.items())
+def _as_read(ledger: Ledger, table: str) -> pl.DataFrame:
+    """The rows in a table like `requests` as RECORDS of calls that were seen once."""
+    held = ledger.frame(f"SELECT * REPLACE ({_FROM_ROW}) FROM (SELECT {_AS_READ} FROM {table})")
+    return held.select(pl.col(name).cast(dtype) for name, dtype in RECORDS.items())
 
 
 def adopted_parts(ledger: Ledger, own: pl.DataFrame, where: Near) -> pl.DataFrame:
@@ -255,6 +255,42 @@ def put_back(ledger: Ledger, booked: pl.DataFrame, kept: Mapping[str, str]) -> N
         "FROM came JOIN gone ON came.request_id = gone.request_id"
     )
     _enter(ledger, booked["ts"])
+
+
+def ask_for(
+    ledger: Ledger, request_ids: pl.Series, where: Near, condition: str, given: Sequence[object]
+) -> pl.DataFrame:
+    """The rows of these calls that fit a condition, as their records were read; they stand in `asked`."""
+    with ledger.scanning("replaced", request_ids.unique().to_frame("request_id")):
+        ledger.execute(
+            f"CREATE OR REPLACE TEMP TABLE asked AS SELECT * FROM ({_looked_up('requests', where)}) "
+            f"AS requests WHERE {condition}",
+            [*where.params, *given],
+        )
+    return _as_read(ledger, "asked")
+
+
+def change(ledger: Ledger, newer: pl.DataFrame, where: Near) -> None:
+    """Put these values of columns in the place of what rows hold: the rows that change go from `gone` to
+    `came`. The columns are of RECORDS, or `inherited`."""
+    columns = [name for name in newer.columns if name != "request_id"]
+    said = ", ".join("map_from_entries(tags) AS tags" if name == "tags" else name for name in columns)
+    with ledger.scanning("newer", newer):
+        ledger.execute(
+            "CREATE OR REPLACE TEMP TABLE renewed AS "
+            f"SELECT request_id::UUID AS request_id, {said} FROM newer"
+        )
+    differ = " OR ".join(f"asked.{name} IS DISTINCT FROM renewed.{name}" for name in columns)
+    found = ledger.rows(
+        f"SELECT request_id::VARCHAR FROM asked JOIN renewed USING (request_id) WHERE {differ}"
+    )
+    take_out(ledger, [str(request_id) for (request_id,) in found], where)
+    renewed = ", ".join(f"renewed.{name} AS {name}" for name in columns)
+    ledger.execute(
+        f"CREATE OR REPLACE TEMP TABLE came AS SELECT gone.* REPLACE ({renewed}) "
+        "FROM gone JOIN renewed ON gone.request_id = renewed.request_id"
+    )
+    _enter(ledger, ledger.frame("SELECT ts FROM came")["ts"])
 
 
 def replace_parts(ledger: Ledger, records: pl.DataFrame) -> None:

@@ -26,16 +26,35 @@ TOUCHED = pl.Schema({"request_id": pl.String(), "ts": pl.Datetime("us")})
 
 def keep(ledger: Ledger, told: pl.DataFrame) -> pl.DataFrame:
     """Add SPANS to what is known of these steps; those that are new or say more now."""
-    told = _merged(told.filter(pl.any_horizontal(pl.col("parent", *INHERITED).is_not_null())))
+    told = _merged(told.filter(_says_something()))
     if told.is_empty():
         return told
     held = _looked_up(ledger, "span", told["span"], near(told))
     changed = _merged(pl.concat([told, held])).join(held, on=list(SPANS), how="anti", nulls_equal=True)
     if len(changed):
-        with ledger.scanning("changed", changed.sort("ts", "span")):
-            ledger.execute("DELETE FROM spans WHERE span IN (SELECT span::UUID FROM changed)")
-            ledger.execute(f"INSERT INTO spans BY NAME SELECT * REPLACE ({_TO_UUID}) FROM changed")
+        _replace(ledger, changed)
     return changed
+
+
+def tell_anew(ledger: Ledger, told: pl.DataFrame) -> pl.DataFrame:
+    """Have these steps say what SPANS say and no more what they said before; those that say else by now."""
+    told = _merged(told)
+    held = _looked_up(ledger, "span", told["span"], near(told)) if len(told) else told
+    changed = told.join(held, on=["span", "parent", *INHERITED], how="anti", nulls_equal=True)
+    changed = changed.filter(_says_something() | pl.col("span").is_in(held["span"].implode()))
+    if len(changed):
+        _replace(ledger, changed)
+    return changed
+
+
+def _says_something() -> pl.Expr:
+    return pl.any_horizontal(pl.col("parent", *INHERITED).is_not_null())
+
+
+def _replace(ledger: Ledger, changed: pl.DataFrame) -> None:
+    with ledger.scanning("changed", changed.sort("ts", "span")):
+        ledger.execute("DELETE FROM spans WHERE span IN (SELECT span::UUID FROM changed)")
+        ledger.execute(f"INSERT INTO spans BY NAME SELECT * REPLACE ({_TO_UUID}) FROM changed")
 
 
 def _merged(spans: pl.DataFrame) -> pl.DataFrame:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from collector.attribution_rules import Finding, Tried
+from collector.reattribution import Summary
 from collector.tracing import Trace
 from ledger import units
 from ledger.booked_calls import BookedCall, Place
+from ledger.prices import Contract
+from ledger.reattribution import MOVED, Move
 from reports import names
 from tollbook.explaining import Explained, Share, Tested
 from tollbook.screen import table
 
 _NONE = names.UNATTRIBUTED
 _SHOWN_RULES = 12
+_SHOWN_MOVES = 20
 
 
 def explained(call: BookedCall | None, records: Sequence[Explained]) -> str:
@@ -133,3 +137,69 @@ def _share_fields(share: Share) -> Mapping[str, object]:
         "by": dict(share.by),
         "values": dict(share.values.most_common(50)),
     }
+
+
+def applied(done: Summary, contracts: Sequence[Contract], *, dry_run: bool) -> str:
+    """What a re-attribution changed, or would change: calls and money by where they went from and to."""
+    made = done.done
+    would = "would change" if dry_run else "changed"
+    lines = [
+        f"{_count(made.calls, 'call')} of {_count(done.files, 'file')} read again; {made.changed:,} {would}, "
+        f"{units.money(made.usd)} in all"
+    ]
+    lines += [line for name in MOVED for line in _moves(name, made.moves)]
+    if done.not_found:
+        lines.append(
+            f"{_count(done.not_found, 'call')} stay as they are: their records are not found any more"
+        )
+    if done.sealed:
+        lines.append(f"{_count(done.sealed, 'call')} of closed periods stay as they are")
+    if names_of_contracts(made.moves, contracts):
+        lines.append(
+            "some went to or from a tenant with prices of its own; what they cost stays as it was booked, "
+            "whatever that tenant pays"
+        )
+    return "\n".join(lines)
+
+
+def _moves(name: str, moves: Sequence[Move]) -> Iterator[str]:
+    own = sorted((move for move in moves if move.dimension == name), key=lambda move: -move.usd)
+    if not own:
+        return
+    shown = [
+        (_value(m.before), _value(m.after), f"{m.calls:,}", units.money(m.usd)) for m in own[:_SHOWN_MOVES]
+    ]
+    yield ""
+    yield table((f"{name} from", "to", "calls", "cost"), shown, right=(2, 3))
+    if len(own) > _SHOWN_MOVES:
+        yield f"… and {len(own) - _SHOWN_MOVES:,} more, all of them with --json"
+
+
+def names_of_contracts(moves: Sequence[Move], contracts: Sequence[Contract]) -> bool:
+    """Whether calls went to or from a tenant that has prices of its own."""
+    own = {contract.tenant for contract in contracts if contract.tenant is not None}
+    return any(own & {move.before, move.after} for move in moves if move.dimension == "tenant")
+
+
+def applied_fields(done: Summary, rules: str, *, dry_run: bool) -> dict[str, object]:
+    """The same for JSON."""
+    return {
+        "calls": done.done.calls,
+        "changed": done.done.changed,
+        "usd": f"{done.done.usd:f}",
+        "moves": [
+            {"dimension": m.dimension, "from": m.before, "to": m.after, "calls": m.calls, "usd": f"{m.usd:f}"}
+            for m in done.done.moves
+        ],
+        "not_found": done.not_found,
+        "sealed": done.sealed,
+        "files": done.files,
+        "gone": list(done.gone),
+        "problems": list(done.problems),
+        "rules": rules,
+        "dry_run": dry_run,
+    }
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -99,6 +99,7 @@ def _attribution() -> typer.Typer:
     group = _group("See how calls come to their tenant, workflow and so on.")
     group.command("explain")(attribution.explain)
     group.command("test")(attribution.try_on)
+    group.command("apply")(attribution.apply)
     return group
 
 

@@ -18,7 +18,7 @@ environment = "prod"
 [tiers]
 premium = ["gpt-4*"]
 """
-TOKENS = {"model": "gpt-4.1", "input_tokens": 1000, "output_tokens": 10}
+TOKENS = {"model": "gpt-4.1", "input_tokens": 1_000_000, "output_tokens": 10_000}
 
 
 @pytest.fixture
@@ -166,3 +166,78 @@ def test_a_file_that_cannot_be_read_is_told(run, place: Path):
     assert done.code == 2
     assert "cannot tell the format" in done.err
     assert done.out.startswith("3 calls")
+
+
+CONTRACT = '[[price]]\nmodel = "gpt-4.1"\ntenant = "acme"\ndiscount_percent = 50\n'
+
+
+@pytest.fixture
+def moved(run, place: Path):
+    """Booked by the rules of before, with rules that know customers in the configuration now."""
+    (place / "tollbook.toml").write_text(CONTRACT)
+    assert run("ingest", "umbra").code == 0
+    (place / "tollbook.toml").write_text(RULES + CONTRACT)
+    return run
+
+
+def tenants(run) -> list[object]:
+    found = run("sql", "--json", "SELECT tenant FROM requests ORDER BY ts").out
+    return [row[0] for row in json.loads(found)["rows"]]
+
+
+def test_what_would_change_is_said_first(moved):
+    assert tenants(moved) == ["acme", "t-2", None]
+    done = moved("attribution", "apply", "--dry-run")
+    # A million input tokens at $2.00 and 10,000 output tokens at $8.00 a million: $2.08, acme's at half.
+    assert done.out.startswith("3 calls of 1 file read again; 3 would change, $5.20 in all\n")
+    assert [line.split() for line in done.out.splitlines()[2:5]] == [
+        ["tenant", "from", "to", "calls", "cost"],
+        ["t-2", "blue", "1", "$2.08"],
+        ["Unattributed", "umbra", "1", "$2.08"],
+    ]
+    assert tenants(moved) == ["acme", "t-2", None]
+
+
+def test_booked_calls_are_attributed_by_the_rules_of_today(moved):
+    done = json.loads(moved("attribution", "apply", "--by", "ida", "--note", "why", "--json").out)
+    assert (done["calls"], done["changed"], done["usd"]) == (3, 3, "5.200000000000")
+    assert tenants(moved) == ["acme", "blue", "umbra"]
+    found = moved("sql", "--json", "SELECT detail FROM audit WHERE action = 'attribution.applied'").out
+    told = json.loads(json.loads(found)["rows"][0][0])
+    assert (told["by"], told["note"], told["rules"]) == ("ida", "why", done["rules"])
+    assert json.loads(moved("attribution", "apply", "--json").out)["changed"] == 0
+
+
+def test_the_books_tie_after_it(moved):
+    moved("attribution", "apply")
+    points = json.loads(moved("doctor", "--json").out)["points"]
+    assert [point["verdict"] for point in points if point["about"] == "books"].count("ok") >= 5
+    sums = moved("sql", "--json", "SELECT tenant, sum(requests)::INT FROM rollup GROUP BY ALL ORDER BY ALL")
+    assert json.loads(sums.out)["rows"] == [["acme", 1], ["blue", 1], ["umbra", 1]]
+
+
+def test_a_tenant_with_prices_of_its_own_is_said(moved, place: Path):
+    assert "prices of its own" not in moved("attribution", "apply", "--dry-run").out
+    (place / "tollbook.toml").write_text(RULES.replace('"metadata.tenant", ', "") + CONTRACT)
+    assert "prices of its own" in moved("attribution", "apply", "--dry-run").out
+
+
+def test_a_closed_period_is_refused(moved, place: Path):
+    from ledger import store
+
+    with store.open(place / "tollbook.duckdb") as ledger:
+        ledger.execute("INSERT INTO sealed VALUES ('2026-10-01', '2026-11-01', 'closed', '2026-11-02')")
+    done = moved("attribution", "apply", "--from", "2026-10-05", "--to", "2026-10-06")
+    assert done.code == 2
+    assert "the period from 2026-10-01 to 2026-11-01 is closed and takes no more changes" in done.err
+    assert moved("attribution", "apply", "--from", "2026-11-01").code == 0
+    assert "3 calls of closed periods stay as they are" in moved("attribution", "apply").out
+    assert tenants(moved) == ["acme", "t-2", None]
+
+
+def test_a_file_that_is_gone_is_told(moved, place: Path):
+    (place / "umbra" / "calls.jsonl").unlink()
+    done = moved("attribution", "apply")
+    assert done.code == 0
+    assert "3 calls stay as they are: their records are not found any more" in done.out
+    assert "calls.jsonl is there no more" in done.err

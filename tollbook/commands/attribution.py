@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tollbook.desk import USER, Desk, UsageError, at_desk
+from tollbook.desk import USER, Desk, UsageError, at_desk, moment
 
 if TYPE_CHECKING:
+    from collector.reattribution import Order, Summary
     from ledger.booked_calls import BookedCall
+    from ledger.recounting import Which
 
 
 @at_desk
@@ -79,4 +81,72 @@ def try_on(
     for problem in found.problems:
         desk.warn(problem)
     if found.problems:
+        raise typer.Exit(USER)
+
+
+@at_desk
+def apply(
+    desk: Desk,
+    paths: Annotated[
+        list[str] | None, typer.Argument(help="Only calls of these files, globs or folders.")
+    ] = None,
+    since: Annotated[str | None, typer.Option("--from", help="Only calls from that time on.")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="Only calls before that time.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    by: Annotated[str | None, typer.Option("--by", help="Who asks for it; kept in the audit.")] = None,
+    note: Annotated[str | None, typer.Option("--note", help="Why; kept in the audit.")] = None,
+) -> None:
+    """Attribute booked calls by the rules of today, from the files they came from; no cost changes."""
+    from collector import places
+    from collector.reattribution import Order, reattribute_files
+    from ledger.recounting import Which
+    from tollbook import jobs, parts
+    from tollbook.stopping import between_commits
+
+    desk.need_ledger()
+    which = Which(
+        None if since is None else moment(since, "--from"),
+        None if until is None else moment(until, "--to"),
+        every=True,
+    )
+    _refuse_closed(desk, which)
+    found = places.find(paths, Path.cwd()) if paths else None
+    if not dry_run:
+        jobs.record_configuration(desk.config, desk.visit, desk.now)
+    order = Order(which, by, note, dry_run)
+    with between_commits() as undisturbed:
+        done = reattribute_files(
+            found, desk.visit, parts.intake(desk.config), desk.now, order, undisturbed=undisturbed
+        )
+    _say_applied(desk, done, order)
+
+
+def _refuse_closed(desk: Desk, which: Which) -> None:
+    """A time that is asked for by name must be open; without one, closed periods are left out and said."""
+    if which.since is None and which.until is None:
+        return
+    from ledger.reattribution import closed_within
+
+    with desk.look() as ledger:
+        closed = closed_within(ledger, which)
+    if closed is not None:
+        start, end = closed
+        raise UsageError(
+            f"the period from {start:%Y-%m-%d} to {end:%Y-%m-%d} is closed and takes no more changes: give a "
+            f"time outside it with --from and --to"
+        )
+
+
+def _say_applied(desk: Desk, done: Summary, order: Order) -> None:
+    from collector.reattribution import digest_of
+    from tollbook import attribution_screen, parts
+
+    intake = parts.intake(desk.config)
+    fields = attribution_screen.applied_fields(done, digest_of(intake.rules), dry_run=order.dry_run)
+    desk.say(attribution_screen.applied(done, intake.contracts, dry_run=order.dry_run), **fields)
+    for file in done.gone:
+        desk.warn(f"{file} is there no more")
+    for problem in done.problems:
+        desk.warn(problem)
+    if done.problems:
         raise typer.Exit(USER)
