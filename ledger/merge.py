@@ -34,7 +34,7 @@ _has_time = ~pl.col("ts_estimated")
 # Where a call is told by its start and its end, the record of the end has the time of the end.
 _started = pl.col("ts").filter(_is_part & _has_time).min()
 _ended = pl.col("ts").filter(~_is_part & _has_time).first()
-_took = pl.when(_ended >= _started).then((_ended - _started).dt.total_milliseconds())
+_took = pl.when(_ended > _started).then((_ended - _started).dt.total_milliseconds())
 # A record of the call may not know of a failure that the part beside it saw.
 _end = (
     pl.when((_is_part & (pl.col("status") == "error")).any())
