@@ -190,6 +190,7 @@ FORMATS: dict[str, Format] = {
         "Amazon Bedrock's model invocation logs, of S3 or CloudWatch",
         bedrock.matches,
         _guarded(bedrock.read, bedrock.KEYS),
+        bedrock.items,
         facts=bedrock.FACTS,
     ),
     "portkey": Format(

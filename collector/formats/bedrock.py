@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import msgspec
 
 from collector import apis
 from collector.apis import token_buckets
-from collector.apis.json_shapes import Json, mapping, mappings, sequence
+from collector.apis.json_shapes import EMPTY, Json, mapping, mappings, sequence
+from collector.decoding import decoded
 from collector.formats import attributes, bedrock_bodies, bodies, fields, times
 from collector.formats.bodies import Call
 from collector.formats.format import Facts
@@ -27,6 +29,7 @@ FACTS = Facts(
     ),
     versions=("1.0",),
 )
+_SCHEMA = "ModelInvocationLog"
 _OPAQUE = frozenset({"application-inference-profile", "provisioned-model", "custom-model", "imported-model"})
 _METRICS = "amazon-bedrock-invocationMetrics"
 _COUNTS = ("inputTokenCount", "cacheReadInputTokenCount", "cacheWriteInputTokenCount", "outputTokenCount")
@@ -46,7 +49,25 @@ class Log(msgspec.Struct, rename="camel"):
 
 def matches(record: Json) -> bool:
     """Tell a record by the kind that Bedrock writes into each."""
-    return record.get("schemaType") == "ModelInvocationLog"
+    return any(each.get("schemaType") == _SCHEMA for each in items(record))
+
+
+def items(record: Json) -> Iterator[Json]:
+    """The records in a bundle of CloudWatch's events; any other record is one."""
+    bundle = record.get("logEvents", record.get("events"))
+    if not isinstance(bundle, list) or "schemaType" in record:
+        yield record
+        return
+    for event in mappings(bundle):
+        yield _opened(event.get("message"))
+
+
+def _opened(message: object) -> Json:
+    """The record that an event carries as text, or what is no record of ours."""
+    try:
+        return mapping(decoded(message.encode("utf-8", "replace"))) if isinstance(message, str) else EMPTY
+    except ValueError:
+        return EMPTY
 
 
 def read(record: Json) -> Request:

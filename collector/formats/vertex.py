@@ -6,11 +6,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from collector.apis.json_shapes import Json, mapping, mappings, text
+from collector.decoding import decoded
 from collector.formats import attributes, calls, fields, times
 from collector.formats.format import Facts
 from ledger.types import Request
 
 KEYS = ("logging_time", "full_request", "full_response")
+_COLUMNS = ("full_request", "full_response", "metadata")
+_RAW = frozenset({"rawPredict", "streamRawPredict"})
 FACTS = Facts(
     cache="inside the input; thoughts stand beside the answer and are added to the output",
     identity="the answer's responseId, else request_id",
@@ -27,9 +30,12 @@ def matches(record: Json) -> bool:
 
 def read(record: Json) -> Request:
     """Read one row; raises ValueError naming the field and value that cannot be booked."""
+    record = {**record, **{key: _opened(record.get(key)) for key in _COLUMNS}}
     response = record.get("full_response")
-    url = f"/{text(record.get('endpoint')).strip('/')}:{text(record.get('api_method')) or 'generateContent'}"
-    call = calls.read(record.get("full_request"), response, url)
+    method = text(record.get("api_method")) or "generateContent"
+    url = f"/{text(record.get('endpoint')).strip('/')}:{method}"
+    # Partners' models are asked in their maker's own shape, which the bodies tell.
+    call = calls.read(record.get("full_request"), response, None if method in _RAW else url)
     read_alone = calls.request_of(call, url)
     latency = times.milliseconds(mapping(record.get("metadata")).get("request_latency"))
     labels = attributes.tags(mapping(record.get("full_request")).get("labels"))
@@ -43,6 +49,16 @@ def read(record: Json) -> Request:
         attributes=attributes.join(attributes.as_attributes(labels), attributes.flatten(_around(record))),
         tags=attributes.stored(labels),
     )
+
+
+def _opened(column: object) -> object:
+    """A column as JSON: exports write it as text; of one that was cut to fit nothing is known."""
+    if not isinstance(column, str):
+        return column
+    try:
+        return decoded(column.encode("utf-8", "replace"))
+    except ValueError:
+        return None
 
 
 def _around(record: Json) -> Json:

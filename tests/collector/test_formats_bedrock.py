@@ -129,3 +129,13 @@ def test_a_log_as_bedrock_delivers_it_is_booked(books, records, as_lines):
         (12, 20 + 6 + 12 + 12 + 6 + 7 + 5 + 3 + 90000 + 11 + 74, 3048)
     ]
     assert books.reasons() == []
+
+
+@pytest.mark.parametrize("key", ["logEvents", "events"])
+def test_a_bundle_of_cloudwatch_holds_records(books, records, key):
+    events = [{"id": str(i), "timestamp": 0, "message": json.dumps(each)} for i, each in enumerate(records)]
+    other = {"message": "permission check"}
+    books.ingest(books.file("log.json", json.dumps({key: [*events, other]}).encode()))
+    assert books.rows("SELECT count(*), sum(output_tokens) FROM requests") == [
+        (12, 7 + 4 + 6 + 6 + 4 + 5 + 4 + 1200 + 6 + 30)
+    ]
