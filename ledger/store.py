@@ -141,8 +141,8 @@ def open(
         yield Ledger(file, key, connection)
     except _NOT_WRITTEN as error:
         raise LedgerError(
-            f"cannot write {file}: {_first_line(error)} (what was committed before stays, nothing of this "
-            f"commit is kept: make room or make it writable, then run this again)"
+            f"cannot write {file}: {_first_line(error)} (each commit is kept whole or not at all: make room, "
+            f"or make it writable, then run this again)"
         ) from error
     finally:
         connection.close()
