@@ -10,6 +10,7 @@ import msgspec
 import polars as pl
 
 from collector.identity import digest
+from collector.redaction import shown, without_secret
 from collector.rows import Reading
 from ledger.frames import BILLS
 from ledger.keys import keyed
@@ -33,23 +34,23 @@ def bill_row(bill: Bill, record_digest: bytes, line: int, reading: Reading) -> B
         raise ValueError(
             f"the period ends at {bill.period_end:%Y-%m-%d %H:%M}, before it begins or as it does"
         )
-    keys = {name: _kept(name, value, reading) for name, value in sorted(bill.keys.items()) if value}
+    keys = {shown(name): _kept(name, value, reading) for name, value in sorted(bill.keys.items()) if value}
     long = next((name for name, value in keys.items() if len(value) > _LONGEST), None)
     if long is not None:
         raise ValueError(f"{long} has {len(keys[long])} characters, expected at most {_LONGEST}")
     grouped_by = ",".join(bill.grouped_by)
     return (
         _named(bill, keys, grouped_by),
-        bill.provider,
+        shown(bill.provider),
         bill.report,
         _naive(bill.period_start),
         _naive(bill.period_end),
         grouped_by,
-        bill.model,
-        bill.meter,
+        without_secret(bill.model),
+        shown(bill.meter),
         [{"key": name, "value": value} for name, value in keys.items()],
         _fitted(bill.quantity, "the quantity"),
-        bill.unit,
+        without_secret(bill.unit),
         _fitted(bill.cost_usd, "the cost"),
         _fitted(bill.list_cost_usd, "the list cost"),
         bill.adds,
@@ -64,7 +65,7 @@ def bill_row(bill: Bill, record_digest: bytes, line: int, reading: Reading) -> B
 
 def _kept(name: str, value: str, reading: Reading) -> str:
     """People go into the ledger as a keyed hash only."""
-    return keyed(reading.key, value.encode("utf-8", "replace")).hex() if name in _PEOPLE else value
+    return keyed(reading.key, value.encode("utf-8", "replace")).hex() if name in _PEOPLE else shown(value)
 
 
 def _named(bill: Bill, keys: dict[str, str], grouped_by: str) -> bytes:

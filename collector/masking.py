@@ -6,6 +6,7 @@ import json
 import re
 
 from collector.decoding import decoded
+from collector.redaction import holds_secret
 
 _LIMIT = 200
 _ITEMS = 8
@@ -31,7 +32,11 @@ def _masked(value: object) -> object:
     if isinstance(value, str):
         return "…"
     if isinstance(value, dict):
-        return {key if _NAME.fullmatch(key) else "…": _masked(inner) for key, inner in value.items()}
+        return {_shown(key): _masked(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_masked(inner) for inner in value[:_ITEMS]]
     return value
+
+
+def _shown(key: str) -> str:
+    return key if _NAME.fullmatch(key) and not holds_secret(key) else "…"

@@ -18,6 +18,7 @@ from collector.counting.learned import Calibrations, calibrated
 from collector.formats.format import Follow
 from collector.identity import request_id
 from collector.prompt_hashes import prompt_hash, prompt_version
+from collector.redaction import holds_secret, shown, without_secret
 from collector.segments import SegmentRules
 from ledger.frames import PART, RECORDS
 from ledger.keys import keyed
@@ -142,20 +143,20 @@ def _values(
         reading.source,
         reading.source_file,
         line,
-        where.tenant,
-        where.workflow,
-        where.environment,
+        without_secret(where.tenant),
+        without_secret(where.workflow),
+        without_secret(where.environment),
         _hashed(where.end_user, reading.key),
         _tags(request, reading.rules),
-        request.provider,
-        request.model,
+        without_secret(request.provider),
+        without_secret(request.model),
         where.model_tier,
-        request.operation,
+        shown(request.operation),
         request.api.value,
-        request.service_tier,
+        without_secret(request.service_tier),
         request.status.value,
         request.http_status,
-        request.error_type,
+        without_secret(request.error_type),
         request.latency_ms,
         request.ttft_ms,
         request.streamed,
@@ -232,7 +233,11 @@ def _tags(request: Request, rules: Rules) -> list[dict[str, str]]:
     """The tags to keep: one that names the end user goes into the ledger as a keyed hash only."""
     person = people(rules)
     kept = {**request.tags, **ruled_tags(rules, request)}
-    return [{"key": key, "value": text} for key, text in sorted(kept.items()) if key not in person]
+    return [
+        {"key": key, "value": text}
+        for key, text in sorted(kept.items())
+        if key not in person and not holds_secret(key) and not holds_secret(text)
+    ]
 
 
 def _naive(ts: datetime) -> datetime:
@@ -246,8 +251,12 @@ def _hashed(person: str | None, key: bytes) -> str | None:
 def _seen(version: str, workflow: str | None, ts: datetime, counted: Count) -> PromptVersion:
     parts = counted.segments
     return PromptVersion(
-        version, workflow, _naive(ts), parts.system, parts.tools, parts.schema, counted.tool_tokens
+        version, workflow, _naive(ts), parts.system, parts.tools, parts.schema, _named(counted.tool_tokens)
     )
+
+
+def _named(tool_tokens: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
+    return tuple((shown(name), tokens) for name, tokens in tool_tokens)
 
 
 def records_frame(rows: Sequence[Row]) -> pl.DataFrame:

@@ -25,7 +25,7 @@ _SETTINGS: _Settings = {
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
 # What DuckDB says of a file that another process has open, and of one that this process has open another way.
 # A full disk, a quota, a device that fails.
-_NOT_WRITTEN = (duckdb.IOException, duckdb.FatalException)
+_NOT_WRITTEN = (duckdb.IOException, duckdb.FatalException, duckdb.TransactionException)
 _HELD = ("Could not set lock", "different configuration")
 
 

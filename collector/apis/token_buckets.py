@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 
 from collector.apis.json_shapes import Json, compact, shown
+from collector.redaction import holds_secret
 from ledger.types import Usage
 
 # No provider takes a billion tokens in one call; a count above it is a broken log, not a large bill.
@@ -95,7 +96,7 @@ def _plain(value: object, depth: int) -> object:
 
 @lru_cache(maxsize=1024)
 def _name(text: str) -> str:
-    return text if _NAME.fullmatch(text) else "…"
+    return text if _NAME.fullmatch(text) and not holds_secret(text) else "…"
 
 
 def inclusive(

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from collector.apis.json_shapes import Json, mapping, sequence
+from collector.redaction import holds_secret
 
 MOST_ENTRIES = 2_000
 MOST_TAGS = 64
@@ -132,7 +133,8 @@ def _is_private(key: str) -> bool:
 def _text(value: object) -> str:
     if isinstance(value, str):
         stripped = value.strip()
-        return "" if _SECRET_VALUE.match(stripped) else stripped[:LONGEST_VALUE]
+        shown = stripped[:LONGEST_VALUE]
+        return "" if _SECRET_VALUE.match(stripped) or holds_secret(shown) else shown
     if isinstance(value, bool):
         return "true" if value else "false"
     return repr(value) if isinstance(value, int | float) else ""

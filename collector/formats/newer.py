@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from collector.apis.json_shapes import Json, mapping, text_or_none
+from collector.redaction import holds_secret
 from ledger.types import Newer
 
 _MOST_FIELDS = 12
@@ -297,5 +298,10 @@ def _shown(version: str | None) -> str:
 
 
 def _plain(names: Iterable[str]) -> tuple[str, ...]:
-    fine = {name if _PLAIN_NAME.fullmatch(name) and not _LONG_WORD.search(name) else "…" for name in names}
+    fine = {name if _is_plain(name) else "…" for name in names}
     return tuple(sorted(fine)[:_MOST_FIELDS])
+
+
+def _is_plain(name: str) -> bool:
+    is_word = _PLAIN_NAME.fullmatch(name) is not None and _LONG_WORD.search(name) is None
+    return is_word and not holds_secret(name)
