@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from collector import apis
 from collector.apis import token_buckets
-from collector.apis.json_shapes import Json, mapping, text, text_or_none
-from collector.formats import attributes, calls, fields, times
+from collector.apis.json_shapes import EMPTY, Json, mapping, text, text_or_none
+from collector.formats import attributes, bodies, calls, fields, times
 from collector.formats.bodies import Call
 from collector.formats.format import Facts
 from ledger.types import Request, Status, Usage
@@ -16,16 +16,21 @@ from ledger.types import Request, Status, Usage
 KEYS = ("request_id", "request_created_at", "request_body", "response_status")
 FACTS = Facts(
     cache="as the provider's own usage has it; in Helicone's columns beside the input for Anthropic and"
-    " Bedrock, inside it for all others",
+    " Bedrock, and of what was read for all in rows with reasoning_tokens; else inside it",
     identity="the provider's id of the answer, else request_id",
     times="request_created_at, delay_ms, time_to_first_token",
-    unknown=("bodies that are kept behind a link (signed_body_url): such calls have no segments",),
-    versions=("HeliconeRequest",),
+    unknown=(
+        "bodies that are kept behind a link (signed_body_url): such calls have no segments",
+        "rows without bodies of before reasoning_tokens, exported after: their cache may be inside the input",
+    ),
+    versions=("HeliconeRequest", "HeliconeRequest with reasoning_tokens"),
 )
 # Negative statuses are Helicone's own: -3 says that the caller gave up, the others that the call failed.
 _GAVE_UP = -3
 _NO_CACHE = "00000000-0000-0000-0000-000000000000"
 _EXCLUSIVE = frozenset({"anthropic", "aws"})
+# Stands in a body that is to be fetched from somewhere else.
+_PLACEHOLDER = "helicone_message"
 
 
 def matches(record: Json) -> bool:
@@ -36,7 +41,7 @@ def matches(record: Json) -> bool:
 def read(record: Json) -> Request:
     """Read one row; raises ValueError naming the field and value that cannot be booked."""
     url = text_or_none(record.get("target_url")) or text_or_none(record.get("request_path"))
-    call = calls.read(record.get("request_body"), record.get("response_body"), url)
+    call = calls.read(_request_body(record), _response_body(record), url)
     read_alone = calls.request_of(call, url)
     provider = _provider(record) or read_alone.provider
     usage = _usage(record, call, provider)
@@ -60,6 +65,23 @@ def read(record: Json) -> Request:
         usage_json=usage[1] if usage else None,
         reported_cost_usd=_cost(record),
     )
+
+
+def _request_body(record: Json) -> Json:
+    """The body, unless Helicone keeps it elsewhere or cut it short: then the columns tell of the call."""
+    try:
+        found = bodies.request_body(record.get("request_body"))
+    except ValueError:
+        return EMPTY
+    return EMPTY if _PLACEHOLDER in found else found
+
+
+def _response_body(record: Json) -> bodies.Body:
+    try:
+        found = bodies.response_body(record.get("response_body"))
+    except ValueError:
+        return EMPTY
+    return EMPTY if _PLACEHOLDER in mapping(found) else found
 
 
 def _provider(record: Json) -> str | None:
@@ -98,7 +120,10 @@ def _usage(record: Json, call: Call, provider: str | None) -> token_buckets.Repo
     found = {key: record[key] for key in _COLUMNS if record.get(key) is not None}
     if not any(found.values()):
         return None
-    return _exclusive(found) if provider in _EXCLUSIVE else _inclusive(found)
+    excludes_cache = provider in _EXCLUSIVE
+    if "reasoning_tokens" in record:
+        return _of_today(found, excludes_cache)
+    return _exclusive(found) if excludes_cache else _inclusive(found)
 
 
 _COLUMNS = (
@@ -110,6 +135,25 @@ _COLUMNS = (
     "completion_audio_tokens",
     "reasoning_tokens",
 )
+
+
+def _of_today(found: Json, excludes_cache: bool) -> token_buckets.Reported | None:
+    """Rows with a column for the reasoning: it stands beside the completion, and what was read from a cache
+    beside the prompt. What was written to one is inside it, but for Anthropic."""
+    count = token_buckets.tokens
+    read, written = count(found, "prompt_cache_read_tokens"), count(found, "prompt_cache_write_tokens")
+    given, reasoning = count(found, "prompt_tokens"), count(found, "reasoning_tokens")
+    beside = (read or 0) + ((written or 0) if excludes_cache else 0)
+    return token_buckets.inclusive(
+        found,
+        input_tokens=None if given is None else given + beside,
+        output_tokens=token_buckets.total(count(found, "completion_tokens"), reasoning),
+        cache_read=read,
+        cache_write=written,
+        reasoning=reasoning,
+        audio_input=count(found, "prompt_audio_tokens"),
+        audio_output=count(found, "completion_audio_tokens"),
+    )
 
 
 def _inclusive(found: Json) -> token_buckets.Reported | None:

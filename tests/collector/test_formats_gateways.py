@@ -71,6 +71,53 @@ def test_a_helicone_answer_from_its_cache_is_a_hit(read):
     assert not read("helicone", 0).cache_hit
 
 
+def test_helicone_columns_of_today_leave_cache_reads_and_reasoning_beside(read):
+    found = read("helicone", 5)
+    assert found.usage == Usage(
+        input_tokens=476,
+        cache_read_tokens=1024,
+        cache_write_tokens=0,
+        output_tokens=76,
+        reasoning_tokens=64,
+    )
+    assert (found.model, found.provider, found.api) == ("gpt-4.1-mini", "openai", Api.OPENAI_CHAT)
+    assert not found.cache_hit
+
+
+def test_helicone_columns_of_today_leave_anthropics_cache_writes_beside_too(read):
+    assert read("helicone", 6).usage == Usage(
+        input_tokens=50,
+        cache_read_tokens=3000,
+        cache_write_tokens=700,
+        output_tokens=10,
+        reasoning_tokens=0,
+    )
+
+
+def test_a_body_that_helicone_keeps_elsewhere_is_none(read):
+    for index in (5, 6):
+        assert (read("helicone", index).prompt, read("helicone", index).answer) == (None, None)
+
+
+def test_a_body_that_helicone_cut_short_costs_no_call(read):
+    found = read("helicone", 7)
+    assert found.usage == Usage(
+        input_tokens=100, cache_read_tokens=0, cache_write_tokens=0, output_tokens=10, reasoning_tokens=0
+    )
+    assert (found.prompt, found.reported_cost_usd) == (None, Decimal("0.00008"))
+
+
+def test_a_negative_helicone_status_is_an_error_of_helicones_own(read):
+    found = read("helicone", 8)
+    assert (found.status, found.http_status, found.usage) == (Status.ERROR, None, None)
+
+
+def test_a_helicone_call_without_an_answer_yet_is_no_error(read):
+    found = read("helicone", 9)
+    assert (found.status, found.http_status, found.usage) == (Status.OK, None, None)
+    assert found.prompt is not None
+
+
 def test_a_vertex_row_has_cached_tokens_inside_its_input_and_thoughts_beside_its_answer(read):
     found = read("vertex", 0)
     assert found.usage == Usage(
