@@ -87,6 +87,8 @@ def check_key(key: str) -> None:
 def check_columns(path: str, columns: ColumnMap | None, rows: Sequence[Json]) -> None:
     """Raise SourceError for no map, and for a column that none of the first rows has, with the nearest."""
     if columns is None:
+        if rows and all(ROW in row for row in rows):
+            return
         raise SourceError(
             f"no column map says how to read {path} as a table: `tollbook columns` proposes one, for "
             f"[[source]] or for --columns"

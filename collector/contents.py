@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO
 
 from collector import containers, pages, sources
+from collector.columns import TABLE
 from collector.containers import Opened
 from collector.decoding import object_of
 from collector.formats import FORMATS, sniff
@@ -96,7 +98,7 @@ def read_contents(
 
     `size` is where a plain file ends: what is written to it meanwhile is left for the next time.
     """
-    kind = None if path == STDIN else containers.of(path, file)
+    kind = _piped(file, wanted) if path == STDIN else containers.of(path, file)
     if kind is not None:
         return _contained(kind, Opened(path, file, start, size, settled), wanted)
     whole = path == STDIN or sources.is_compressed(path)
@@ -129,6 +131,14 @@ def _of_pages(path: str, lists: Iterator[Record], wanted: str, start: SourcePosi
     head, objects = _head(records)
     form = _format(path, head, objects, wanted, start)
     return Contents(form, itertools.chain(head, records), True, objects)
+
+
+def _piped(file: IO[bytes], wanted: str) -> containers.Container | None:
+    """Standard input that is read as a table is CSV, unless it begins as JSON."""
+    if wanted != TABLE or not isinstance(file, io.BufferedReader):
+        return None
+    begins_as_json = file.peek(1)[:1] in (b"{", b"[")
+    return None if begins_as_json else containers.CONTAINERS["delimited"]
 
 
 def first_objects(path: str) -> list[Mapping[str, object]]:

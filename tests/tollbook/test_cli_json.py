@@ -25,6 +25,7 @@ AS_OF = ("--as-of", "2026-10-07T07:00:00Z")
         (("rejects", "retry"), {"booked", "still_rejected", "gone", "files"}),
         (("sql", "SELECT ts, cost_usd, record_digest FROM requests"), {"columns", "rows"}),
         (("counts", "refit"), {"pairs", "learned", "dropped", "in_force"}),
+        (("bills",), {"reports"}),
         (("doctor",), {"points", "failed"}),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, tuple) else "",

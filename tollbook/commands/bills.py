@@ -17,4 +17,5 @@ def bills(desk: Desk) -> None:
 
 
 def _fields(row: dict[str, object]) -> dict[str, object]:
-    return {**row, "grouped_by": [name for name in str(row["grouped_by"]).split(",") if name]}
+    grouped_by = [name for name in str(row["grouped_by"]).split(",") if name]
+    return {**row, "grouped_by": grouped_by, "gaps": row["gaps"] or []}
