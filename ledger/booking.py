@@ -221,7 +221,7 @@ def apportion_rows(weights: npt.NDArray[np.int64], total: npt.NDArray[np.int64])
 
 
 def _price(billed: pl.DataFrame, quoted: pl.DataFrame) -> pl.DataFrame:
-    metered = quoted.with_columns(_meter_tokens())
+    metered = quoted.with_columns(*_meter_tokens(), _nothing_billed().alias("is_free"))
     # Most calls use two or three of the meters: nothing is worked out for one that nobody used.
     used = frozenset(meter for meter in _METERS if (metered[f"n_{meter}"] != 0).any())
     return (
@@ -266,7 +266,7 @@ def _nothing_billed() -> pl.Expr:
 
 def _reason() -> pl.Expr:
     reason = (
-        pl.when(_nothing_billed())
+        pl.when("is_free")
         .then(None)
         .when(pl.col("usage_source") == "none")
         .then(pl.lit("no usage in the log and nothing to count"))
@@ -277,7 +277,7 @@ def _reason() -> pl.Expr:
 
 
 def _without_price(meter: Meter) -> pl.Expr:
-    unknown = (pl.col(f"n_{meter}") > 0) & pl.col(f"rate_{meter}").is_null() & ~_nothing_billed()
+    unknown = (pl.col(f"n_{meter}") > 0) & pl.col(f"rate_{meter}").is_null() & ~pl.col("is_free")
     return pl.when(unknown).then(pl.lit(f"no price for {meter}"))
 
 
@@ -393,6 +393,6 @@ def _output_split() -> list[pl.Expr]:
 
 def _free_where_nothing_is_billed(priced: pl.DataFrame) -> pl.DataFrame:
     return priced.with_columns(
-        pl.when(_nothing_billed()).then(0).otherwise(pl.col(column)).cast(pl.Int64).alias(column)
+        pl.when("is_free").then(0).otherwise(pl.col(column)).cast(pl.Int64).alias(column)
         for column in MONEY_COLUMNS
     )

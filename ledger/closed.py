@@ -43,14 +43,17 @@ def close(ledger: Ledger, start: datetime, end: datetime, now: datetime) -> None
         ledger.execute("INSERT INTO sealed VALUES (?, ?, 'closed', ?)", [*span, at])
 
 
+def any_is(ledger: Ledger) -> bool:
+    """Whether any period is closed."""
+    return bool(ledger.rows("SELECT 1 FROM sealed WHERE kind = 'closed' LIMIT 1"))
+
+
 def withhold(ledger: Ledger, as_read: str, now: datetime, *, taken_out: bool) -> None:
     """Take from the table `came` what lies in closed periods, and correct it instead.
 
     With `taken_out` the rows in `gone` were taken out to be booked anew: those of closed periods go back.
     `as_read` is the SQL of a row's record as it was read: what has no row is known by that.
     """
-    if not ledger.rows("SELECT 1 FROM sealed WHERE kind = 'closed' LIMIT 1"):
-        return
     gone = "gone" if taken_out else "(SELECT * FROM requests WHERE false)"
     ledger.execute(
         f"CREATE OR REPLACE TEMP TABLE closed_rows AS SELECT * FROM {gone} AS held "

@@ -209,9 +209,12 @@ def _book(
     if records.is_empty():
         return
     booked, prices = book(spans.resolved(ledger, records, from_above), contracts, held)
-    _bring(ledger, booked)
-    closed.withhold(ledger, _AS_READ, now, taken_out=held is not None)
-    _enter(ledger, booked["ts"])
+    if closed.any_is(ledger):
+        _bring(ledger, booked)
+        closed.withhold(ledger, _AS_READ, now, taken_out=held is not None)
+        _enter(ledger, booked["ts"])
+    else:
+        _enter_all(ledger, booked)
     keep_prices(ledger, as_frame(prices, now))
 
 
@@ -228,6 +231,23 @@ def _enter(ledger: Ledger, ts: pl.Series) -> None:
     ledger.execute("INSERT INTO requests BY NAME FROM came")
     derived.add(ledger, "came")
     derived.unsettle(ledger, ts)
+
+
+# The database numbers rows that a transaction has inserted from here on until it is committed.
+_JUST_INSERTED = "(SELECT * FROM requests WHERE rowid >= 36028797018960000)"
+
+
+def _enter_all(ledger: Ledger, booked: pl.DataFrame) -> None:
+    """Put booked rows into `requests` and into the derived tables, without a table of their own between."""
+    with ledger.scanning("booked", booked):
+        ledger.execute(f"INSERT INTO requests BY NAME SELECT * REPLACE ({_TO_ROW}, {_TO_MONEY}) FROM booked")
+    source = _JUST_INSERTED
+    if ledger.rows(f"SELECT count(*) FROM {source}") != [(booked.height,)]:
+        # Others were inserted in this transaction, or rows are numbered another way than they used to be.
+        _bring(ledger, booked)
+        source = "came"
+    derived.add(ledger, source)
+    derived.unsettle(ledger, booked["ts"])
 
 
 def keep_prices(ledger: Ledger, prices: pl.DataFrame) -> None:

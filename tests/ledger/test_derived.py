@@ -168,3 +168,23 @@ def test_a_migrated_ledger_has_the_tables_of_a_new_one(version_1, tmp_path):
     )
     with store.open(version_1) as old, store.open(tmp_path / "new.duckdb") as new:
         assert sorted(set(old.rows(columns)), key=str) == sorted(set(new.rows(columns)), key=str)
+
+
+@pytest.mark.parametrize("seen", ["(SELECT * FROM requests WHERE false)", "requests"])
+def test_sums_are_those_of_what_came_where_the_rows_of_a_commit_cannot_be_told(
+    ledger_path, records, batch, monkeypatch, seen
+):
+    with store.open(ledger_path) as ledger:
+        post(ledger, batch(records({"id": "a", "input_tokens": 5, "output_tokens": 1})), [], NOW)
+        monkeypatch.setattr(rows, "_JUST_INSERTED", seen)
+        post(ledger, batch(records({"id": "b", "input_tokens": 7, "output_tokens": 1})), [], NOW)
+        assert ledger.rows("SELECT sum(requests), sum(input_tokens) FROM rollup") == [(2, 12)]
+
+
+def test_rows_of_the_running_transaction_are_told_by_their_number(ledger_path, records, batch):
+    with store.open(ledger_path) as ledger:
+        post(ledger, batch(records({"id": "a", "input_tokens": 5, "output_tokens": 1})), [], NOW)
+        assert ledger.rows(f"SELECT count(*) FROM {rows._JUST_INSERTED}") == [(0,)]
+        with ledger.transaction():
+            ledger.execute("INSERT INTO requests SELECT * FROM requests")
+            assert ledger.rows(f"SELECT count(*) FROM {rows._JUST_INSERTED}") == [(1,)]
