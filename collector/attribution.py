@@ -235,8 +235,8 @@ def ruled_tags(rules: Rules, request: Request) -> dict[str, str]:
     """The tags that rules of their own give a call."""
     if not rules.tags:
         return {}
-    said = said_of(request)
-    found = ((name, _first(of_tag, said)) for name, of_tag in rules.tags.items())
+    said = {**request.around, **said_of(request)}
+    found = ((name, _first_or_constant(of_tag, said)) for name, of_tag in rules.tags.items())
     return {name: value for name, value in found if value}
 
 

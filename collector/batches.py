@@ -231,15 +231,15 @@ def calls_in(
     told = _told(records, reading) if reading.follow is None else _followed(records, reading.follow, last)
     for each in told:
         try:
-            yield from _requests(each, reading.source)
+            yield from _requests(each, reading)
         except ValueError:
             continue
 
 
-def _requests(told: _Told, source: str) -> Iterator[tuple[int, bytes, Request]]:
+def _requests(told: _Told, reading: Reading) -> Iterator[tuple[int, bytes, Request]]:
     for call, known_by in told.calls:
         try:
-            found = FORMATS[source].read(call)
+            found = _in_scope(FORMATS[reading.source].read(call), reading.scope)
         except ValueError:
             continue
         if isinstance(found, Request):

@@ -10,7 +10,7 @@ from datetime import datetime
 from collector import places, sources
 from collector.batches import calls_in
 from collector.contents import read_contents
-from collector.identity import request_id
+from collector.rows import identity
 from collector.sources import STDIN, Record
 from collector.work import PART_RECORDS, Intake, Job, reading_of
 from ledger.posting import SourcePosition
@@ -31,23 +31,29 @@ class ReadCall:
 
 
 def calls(
-    path: str, intake: Intake, now: datetime, lines: Set[int] | None = None, most_bytes: int | None = None
+    path: str,
+    intake: Intake,
+    now: datetime,
+    lines: Set[int] | None = None,
+    most_bytes: int | None = None,
+    key: bytes = b"",
 ) -> Iterator[ReadCall]:
     """Read the calls of a source, or of these lines of it, from the top. Raises SourceError or OSError.
 
-    What cannot be booked is passed over, and so is what lies beyond so many bytes.
+    What cannot be booked is passed over, and so is what lies beyond so many bytes. `key` is the ledger's,
+    which names the records that complete a call.
     """
     with _at_hand(path) as local, sources.opened(local) as handle:
         size = 0 if path == STDIN else sources.size_of(handle)
         contents = read_contents(local, handle, _TOP, intake.format, size)
-        reading = reading_of(path, contents.form, Job(intake, now, b""), sources.written_at(local, handle))
+        reading = reading_of(path, contents.form, Job(intake, now, key), sources.written_at(local, handle))
         # A reader that remembers must see every record, whichever are asked for.
         wanted = None if reading.follow is not None else lines
         for some, last in _chunks(_up_to(contents.records, wanted, most_bytes)):
             for line, known_by, request in calls_in(some, reading, last=last):
                 if lines is None or line in lines:
-                    identity, _ = request_id(request, contents.form, known_by)
-                    yield ReadCall(reading.source_file, line, contents.form, identity, request)
+                    known_as, _ = identity(request, known_by, reading)
+                    yield ReadCall(reading.source_file, line, contents.form, known_as, request)
 
 
 def _at_hand(path: str) -> AbstractContextManager[str]:

@@ -130,11 +130,11 @@ def _values(
     ts_estimated: bool,
     version: str | None,
 ) -> tuple[object, ...]:
-    identity, id_kind = _identity(request, record_digest, reading)
+    known_as, id_kind = identity(request, record_digest, reading)
     usage = request.usage or Usage()
     known = counted.method != CountMethod.NONE
     return (
-        identity,
+        known_as,
         record_digest,
         id_kind,
         _naive(ts),
@@ -223,7 +223,7 @@ def span_row(span: Span, reading: Reading) -> tuple[object, ...]:
     )
 
 
-def _identity(request: Request, record_digest: bytes, reading: Reading) -> tuple[str, str]:
+def identity(request: Request, record_digest: bytes, reading: Reading) -> tuple[str, str]:
     """A part of a call goes by the call's name in its log, as it does not know the call's id."""
     named = span_id(request.span, reading.key) if request.part else None
     return request_id(request, reading.source, record_digest) if named is None else (named, PART)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from ledger import spans
+from ledger.frames import PART
 from ledger.store import Ledger
 
 # With fewer than six digits, many would begin so.
@@ -15,16 +17,20 @@ _ID = re.compile(r"[0-9a-f-]{6,36}")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A record of a call: the file, the line and the format it was read in."""
+    """A record of a call: file, line and format it was read in, and the id that the record is known by."""
 
     source_file: str
     line: int
     form: str
+    known_as: str
 
 
 @dataclass(frozen=True, slots=True)
 class BookedCall:
-    """A row of `requests` as far as attribution goes; `places` are its records', that of the row first."""
+    """A row of `requests` as far as attribution goes; `places` are its records', that of the row first.
+
+    `from_above` are the dimensions that a step above the call says.
+    """
 
     request_id: str
     ts: datetime
@@ -34,6 +40,7 @@ class BookedCall:
     ingested_at: datetime
     configuration: str | None
     places: tuple[Place, ...]
+    from_above: frozenset[str] = frozenset()
 
 
 DIMENSIONS = ("tenant", "workflow", "environment", "end_user", "model_tier")
@@ -56,14 +63,15 @@ def begin_with(ledger: Ledger, text: str, most: int = 5) -> list[BookedCall]:
 
 
 _SELECTED = (
-    f"request_id::VARCHAR, ts, model, cost_usd, ingested_at, source_file, source_line, source, {_COLUMNS}"
+    f"request_id::VARCHAR, ts, model, cost_usd, ingested_at, source_file, source_line, source, "
+    f"span, coalesce(inherited, 0), {_COLUMNS}"
 )
 
 
 def _call(ledger: Ledger, row: tuple[object, ...]) -> BookedCall:
-    request_id, ts, model, cost_usd, ingested_at, file, line, form, *dimensions = row
-    own = Place(str(file), int(str(line)), str(form))
-    others = (Place(str(each[0]), int(str(each[1])), str(each[2])) for each in _parts(ledger, request_id))
+    request_id, ts, model, cost_usd, ingested_at, file, line, form, span, inherited, *dimensions = row
+    own = Place(str(file), int(str(line)), str(form), str(request_id))
+    others = (_place(*each) for each in _parts(ledger, request_id, span))
     return BookedCall(
         request_id=str(request_id),
         ts=ts,  # type: ignore[arg-type]
@@ -76,13 +84,20 @@ def _call(ledger: Ledger, row: tuple[object, ...]) -> BookedCall:
         ingested_at=ingested_at,  # type: ignore[arg-type]
         configuration=_in_force(ledger, ingested_at),
         places=tuple(dict.fromkeys((own, *others))),
+        from_above=spans.names_from_above(int(str(inherited))),
     )
 
 
-def _parts(ledger: Ledger, request_id: object) -> list[tuple[object, ...]]:
+def _place(file: object, line: object, form: object, known_as: object) -> Place:
+    return Place(str(file), int(str(line)), str(form), str(known_as))
+
+
+def _parts(ledger: Ledger, request_id: object, span: object) -> list[tuple[object, ...]]:
+    """The records of the call, and those that complete the call of its span."""
     return ledger.rows(
-        "SELECT source_file, source_line, source FROM record_parts WHERE request_id = ?::UUID ORDER BY ALL",
-        [request_id],
+        "SELECT source_file, source_line, source, request_id FROM record_parts "
+        "WHERE request_id = ?::UUID OR (request_id = ?::UUID AND id_kind = ?) ORDER BY ALL",
+        [request_id, span, PART],
     )
 
 

@@ -129,6 +129,11 @@ def _bit(name: str) -> int:
     return 1 << INHERITED.index(name)
 
 
+def names_from_above(inherited: int) -> frozenset[str]:
+    """The dimensions that a row has from a step above its call, by its `inherited`."""
+    return frozenset(name for name in INHERITED if inherited & _bit(name) << 4)
+
+
 OWN = {name: _own(name) for name in INHERITED}
 
 

@@ -61,7 +61,9 @@ def _of_trace(trace: Trace, call: BookedCall | None) -> Iterator[str]:
     if call is not None and trace.dimension in call.dimensions:
         held = call.dimensions[trace.dimension]
         if held != trace.value:
-            yield f"    the ledger has {_value(held)}: from another record or a step above, or by other rules"
+            above = trace.dimension in call.from_above
+            why = "a step above the call says it" if above else "from another record, or by other rules"
+            yield f"    the ledger has {_value(held)}: {why}"
 
 
 def _before(trace: Trace) -> tuple[Tried, ...]:
@@ -82,9 +84,14 @@ def explained_fields(call: BookedCall | None, records: Sequence[Explained]) -> d
     """The same for JSON."""
     return {
         "request_id": call.request_id if call else records[0].request_id,
-        "booked": None if call is None else {**call.dimensions, "configuration": call.configuration},
+        "booked": None if call is None else _booked_fields(call),
         "records": [_record_fields(record) for record in records],
     }
+
+
+def _booked_fields(call: BookedCall) -> dict[str, object]:
+    more = {"configuration": call.configuration, "from_above": sorted(call.from_above)}
+    return {**call.dimensions, **more}
 
 
 def _record_fields(record: Explained) -> dict[str, object]:

@@ -53,12 +53,12 @@ def booked(ledger: Ledger, text: str) -> list[BookedCall]:
 
 def of_call(call: BookedCall, intake: Intake, now: datetime, key: bytes) -> list[Explained]:
     """How each record of a booked call is attributed by the rules of today."""
-    return [_of_record(place, call.request_id, intake, now, key) for place in call.places]
+    return [_of_record(place, intake, now, key) for place in call.places]
 
 
-def _of_record(place: Place, wanted: str, intake: Intake, now: datetime, key: bytes) -> Explained:
+def _of_record(place: Place, intake: Intake, now: datetime, key: bytes) -> Explained:
     found = of_line(place.source_file, place.line, replace(intake, format=place.form), now, key)
-    same = next((each for each in found if each.request_id == wanted), None)
+    same = next((each for each in found if each.request_id == place.known_as), None)
     if same is not None:
         return same
     problem = next((each.problem for each in found if each.problem), None)
@@ -67,11 +67,13 @@ def _of_record(place: Place, wanted: str, intake: Intake, now: datetime, key: by
 
 def of_line(file: str, line: int, intake: Intake, now: datetime, key: bytes | None) -> list[Explained]:
     """How the calls in one line of a file are attributed."""
-    place = Place(file, line, intake.format)
+    place = Place(file, line, intake.format, "")
     if not (sources.is_url(file) or Path(file).is_file()):
         return [Explained(place, problem="the file is there no more")]
     try:
-        found = [_explained(call, intake.rules, key) for call in calls(file, intake, now, {line})]
+        found = [
+            _explained(call, intake.rules, key) for call in calls(file, intake, now, {line}, key=key or b"")
+        ]
     except (SourceError, *sources.DAMAGE) as error:
         return [Explained(place, problem=str(error))]
     return found or [Explained(place, problem="no call can be read there")]
@@ -80,7 +82,7 @@ def of_line(file: str, line: int, intake: Intake, now: datetime, key: bytes | No
 def _explained(call: ReadCall, rules: Rules, key: bytes | None) -> Explained:
     traces = trace(rules, call.request, call.source_file)
     shown = tuple(_veiled(each, key) if each.dimension == _PERSON else each for each in traces)
-    return Explained(Place(call.source_file, call.line, call.form), call.request_id, shown)
+    return Explained(Place(call.source_file, call.line, call.form, call.request_id), call.request_id, shown)
 
 
 def _veiled(of_person: Trace, key: bytes | None) -> Trace:

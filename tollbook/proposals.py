@@ -129,7 +129,7 @@ def _read(asked: _Asked, intake: Intake, now: datetime) -> Iterator[Unattributed
 
 
 def _unattributed(call: ReadCall, asked: _Asked) -> Unattributed:
-    said = {**said_of(call.request), **source_facts(call.source_file)}
+    said = {**call.request.around, **said_of(call.request), **source_facts(call.source_file)}
     return Unattributed(
         said, asked.missing[call.request_id], asked.weight, asked.usd[call.request_id] * asked.weight
     )

@@ -241,3 +241,28 @@ def test_a_file_that_is_gone_is_told(moved, place: Path):
     assert done.code == 0
     assert "3 calls stay as they are: their records are not found any more" in done.out
     assert "calls.jsonl is there no more" in done.err
+
+
+def _span(name: str, parent: str, **said: str) -> dict[str, object]:
+    attributes = [{"key": key, "value": {"stringValue": value}} for key, value in said.items()]
+    return {
+        "traceId": "1" * 32,
+        "spanId": name * 16,
+        "parentSpanId": parent * 16,
+        "name": name,
+        "startTimeUnixNano": "1790000000000000000",
+        "endTimeUnixNano": "1790000001000000000",
+        "attributes": attributes,
+    }
+
+
+def test_a_value_of_a_step_above_the_call_is_said_to_be_that(run, place: Path):
+    call = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4.1"}
+    spans = [_span("a", "", **{"metadata.tenant": "acme"}), _span("b", "a", **call)]
+    told = {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}
+    (place / "trace.jsonl").write_text(json.dumps(told) + "\n")
+    assert run("ingest", "trace.jsonl").code == 0
+    found = json.loads(run("sql", "--json", "SELECT request_id, tenant FROM requests").out)["rows"]
+    assert [tenant for _, tenant in found] == ["acme"]
+    shown = run("attribution", "explain", found[0][0]).out
+    assert "the ledger has acme: a step above the call says it" in shown
