@@ -30,7 +30,10 @@ class Purged:
 
 
 _TRACES = "(end_user IS NOT NULL OR prompt_hash IS NOT NULL OR cardinality(tags) > 0)"
-_CLEARED = "end_user = NULL, prompt_hash = NULL, tags = MAP([]::VARCHAR[], []::VARCHAR[])"
+# The fourth that a row takes where nothing else says it is the end user.
+_CLEARED = """
+    end_user = NULL, prompt_hash = NULL, tags = MAP([]::VARCHAR[], []::VARCHAR[]), otherwise = otherwise[1:3]
+"""
 
 
 def find(ledger: Ledger, purge: Purge) -> Purged:
@@ -52,9 +55,15 @@ def carry_out(ledger: Ledger, purge: Purge, now: datetime) -> Purged:
     at = now.astimezone(UTC).replace(tzinfo=None)
     with ledger.transaction():
         ledger.execute(f"DELETE FROM samples WHERE {where}", given)
+        for name in ("request_id", "span"):
+            ledger.execute(
+                f"UPDATE record_parts SET {_CLEARED} WHERE request_id IN "
+                f"(SELECT {name} FROM requests WHERE {where})",
+                given,
+            )
         ledger.execute(
-            f"UPDATE record_parts SET {_CLEARED} WHERE request_id IN "
-            f"(SELECT request_id FROM requests WHERE {where})",
+            "UPDATE spans SET end_user = NULL "
+            f"WHERE end_user IN (SELECT end_user FROM requests WHERE {where})",
             given,
         )
         ledger.execute(f"UPDATE requests SET {_CLEARED} WHERE {_TRACES} AND {where}", given)

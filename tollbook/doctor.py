@@ -13,7 +13,7 @@ from alerts import book
 from collector import fast, open_vocabularies
 from collector.places import find
 from collector.sources import NothingThereError, SourceError
-from ledger import newer_records, queries, trust, units
+from ledger import loose_ends, newer_records, queries, trust, units
 from ledger.merges import merged_sources
 from ledger.prices import book_date, book_version
 from ledger.store import Ledger
@@ -126,6 +126,7 @@ def _ledger(ledger: Ledger, now: datetime, config: Configuration) -> Iterator[Po
         yield Point(Verdict.NOTE, "counter", text)
     yield from _newer(ledger)
     yield from _merged(ledger, now)
+    yield from _loose_ends(ledger, now)
     yield from _notifications(ledger, now)
     rejected = int(str(ledger.rows("SELECT count(*) FROM rejects")[0][0]))
     if rejected:
@@ -146,6 +147,22 @@ def _merged(ledger: Ledger, now: datetime) -> Iterator[Point]:
     for each in merged_sources(ledger, now - timedelta(days=30), now):
         text = f"{_count(each.requests, 'call')} told by {each.sources}, booked once: {units.money(each.usd)}"
         yield Point(Verdict.OK, "merged", text)
+
+
+def _loose_ends(ledger: Ledger, now: datetime) -> Iterator[Point]:
+    """Parts whose call never came, and sessions that are counted twice, of the last 30 days."""
+    since = now - timedelta(days=30)
+    for source, calls in loose_ends.lonely_parts(ledger, since, now):
+        text = f"{_count(calls, 'call')} of {source} begun over 2 days ago without an end: is a log missing?"
+        yield Point(Verdict.NOTE, "unfinished", text)
+    sessions, usd = loose_ends.sessions_told_twice(ledger, "claude_code", since)
+    if sessions:
+        text = (
+            f"{_count(sessions, 'session')} of Claude Code told by session files and by OpenTelemetry "
+            "events, which nothing links: the same calls are booked twice, for "
+            f"{units.money(usd)} by the events; keep one source"
+        )
+        yield Point(Verdict.NOTE, "sessions", text)
 
 
 def _notifications(ledger: Ledger, now: datetime) -> Iterator[Point]:

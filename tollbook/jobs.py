@@ -27,7 +27,7 @@ from analytics.counters import burn_starts, quarter
 from analytics.detectors import DETECTORS
 from analytics.period import Period
 from analytics.plan import day_plan
-from ledger import count_days, queries, rows
+from ledger import count_days, queries, rows, spans
 from ledger.derived import settle
 from ledger.figures import DataHealth, Finding, Incident, IncidentState
 from ledger.prices import book_date, book_version
@@ -175,6 +175,7 @@ def tidy(config: Configuration, visit: Visit, now: datetime) -> Tidied:
     with visit() as ledger:
         united = rows.unite(ledger, parts.contracts(config.settings), now)
         settle(ledger)
+        spans.prune(ledger)
         dropped = Drop() if keep_days is None else drop(ledger, keep_days, now)
         record_job(ledger, "tidy", now, now)
     return Tidied(united, dropped)

@@ -10,7 +10,7 @@ import msgspec
 
 from collector import apis
 from collector.apis.json_shapes import EMPTY, Json, mapping, mappings, sequence, text, text_or_none
-from collector.formats import attributes, bodies, calls, fields, times
+from collector.formats import attributes, bodies, calls, claude_code_events, fields, times
 from collector.formats.format import Facts, Follow
 from collector.formats.typed import typed
 from ledger.types import Api, Prompt, Request, Status
@@ -163,6 +163,7 @@ def _request(alone: Request, record: Json, lines: list[Line], last: Line) -> Req
         reported_cost_usd=fields.usd_or_none(record.get("costUSD")),
         prompt=_as_seen(alone.prompt),
         answer=alone.answer if any(line.message.content is not None for line in lines) else None,
+        parent_span=claude_code_events.session(text_or_none(record.get("sessionId"))),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from collector.apis.json_shapes import Json, mapping, mappings, sequence, text
-from collector.formats import genai, times
+from collector.formats import claude_code_events, genai, times
 from collector.formats.format import Facts, NotACallError
 from ledger.types import Request, Span
 
@@ -20,7 +20,14 @@ FACTS = Facts(
         "an emitter that leaves the cache out of the input where neither sizes nor a total show it",
         "cost",
     ),
-    versions=("gen_ai of 1.27", "gen_ai of 1.28 to 1.41", "gen_ai of today", "OpenLLMetry", "OpenInference"),
+    versions=(
+        "gen_ai of 1.27",
+        "gen_ai of 1.28 to 1.41",
+        "gen_ai of today",
+        "OpenLLMetry",
+        "OpenInference",
+        "Claude Code's events",
+    ),
 )
 _ENVELOPES = ("resourceSpans", "resourceLogs", "resourceMetrics")
 _DETAILS = "gen_ai.client.inference.operation.details"
@@ -50,6 +57,8 @@ def items(record: Json) -> Iterator[Json]:
 
 def read(item: Json) -> Request | Span:
     """Read a call or a step that `items` found; raises ValueError naming what cannot be booked."""
+    if item.get("claude_code") is not None:
+        return claude_code_events.read(item)
     span = genai.Span(
         attributes=mapping(item.get("attributes")),
         resource=mapping(item.get("resource")),
@@ -114,15 +123,18 @@ def _events(record: Json) -> Iterator[Json]:
         for scope in mappings(group.get("scopeLogs")):
             for event in mappings(scope.get("logRecords")):
                 said = plain(event.get("attributes"))
-                if _DETAILS in (event.get("eventName"), said.get("event.name")):
-                    yield _event(event, said, resource)
+                own = claude_code_events.named(event, said)
+                if own is not None or _DETAILS in (event.get("eventName"), said.get("event.name")):
+                    yield {**_event(event, said, resource), "claude_code": own}
 
 
 def _event(event: Json, said: Json, resource: Json) -> Json:
     return {
         "traceId": text(event.get("traceId")),
         "spanId": text(event.get("spanId")),
-        "start": event.get("timeUnixNano") or event.get("observedTimeUnixNano"),
+        # The call's own span says of it what it has from above.
+        "parentSpanId": text(event.get("spanId")),
+        "start": _nanos(event.get("timeUnixNano")) or _nanos(event.get("observedTimeUnixNano")),
         "attributes": {**plain(mapping(event.get("body")).get("kvlistValue")), **said},
         "resource": resource,
     }
