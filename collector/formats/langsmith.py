@@ -110,8 +110,8 @@ def _call(record: Json, run: Run) -> Request:
     told = mapping(said.get("response_metadata"))
     model = _model(outputs, told, metadata, asked)
     provider = _provider(metadata, model)
-    operation = _CALLS[run.run_type]
-    api = conversations.counting_api(provider, model, operation)
+    inputs = mapping(record.get("inputs"))
+    api, operation = _kind(run, inputs, provider, model)
     found = mapping(said.get("usage_metadata")) or mapping(outputs.get("usage_metadata"))
     usage = _usage(record, run, found)
     start = times.moment(run.start_time, "start_time")
@@ -136,7 +136,7 @@ def _call(record: Json, run: Run) -> Request:
         usage=usage[0] if usage else None,
         usage_json=usage[1] if usage else None,
         reported_cost_usd=fields.usd_or_none(record.get("total_cost")),
-        prompt=_prompt(api, mapping(record.get("inputs")), asked),
+        prompt=_prompt(api, inputs, asked),
         answer=None if api is Api.OPENAI_EMBEDDINGS else _answer(outputs),
         max_output_tokens=apis.output_limit(
             *(asked.get(key) for key in ("max_completion_tokens", "max_output_tokens", "max_tokens")),
@@ -146,6 +146,14 @@ def _call(record: Json, run: Run) -> Request:
         span=fields.name(run.id, "id"),
         parent_span=fields.name(run.parent_run_id, "parent_run_id"),
     )
+
+
+def _kind(run: Run, inputs: Json, provider: str | None, model: str | None) -> tuple[Api, str]:
+    """What the call was framed as: a completion has prompts in place of messages."""
+    operation = _CALLS[run.run_type]
+    api = conversations.counting_api(provider, model, operation)
+    is_completion = api is Api.OPENAI_CHAT and bool(sequence(inputs.get("prompts")))
+    return (Api.OPENAI_COMPLETIONS, "completion") if is_completion else (api, operation)
 
 
 def _model(outputs: Json, told: Json, metadata: Json, asked: Json) -> str | None:

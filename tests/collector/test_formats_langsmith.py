@@ -124,6 +124,7 @@ def test_a_row_of_the_bulk_export_holds_objects_as_text(found):
 def test_a_completion_has_its_prompt_as_text(found):
     call = found[8]
     assert call.prompt.messages[0].parts[0].text == "Name a bread."
+    assert (call.api, call.operation) == (Api.OPENAI_COMPLETIONS, "completion")
     assert (call.answer.texts, call.max_output_tokens, call.temperature) == (("Rye.",), 256, 0.7)
 
 
