@@ -12,6 +12,7 @@ from datetime import UTC, datetime, time, timedelta
 import polars as pl
 
 from ledger import derived
+from ledger.closed import LATE
 from ledger.frames import PART
 from ledger.store import Ledger
 
@@ -41,8 +42,11 @@ def drop(ledger: Ledger, keep_days: int, now: datetime) -> Drop:
     with ledger.transaction():
         ledger.execute(
             "DELETE FROM record_parts WHERE request_id IN (SELECT request_id FROM requests WHERE ts < ?) "
-            "OR (id_kind = ? AND ts < ?)",
-            [before, PART, before],
+            "OR (id_kind = ? AND ts < ?) "
+            # What came late for a closed period is known by its records alone.
+            "OR (ts < ? AND request_id IN (SELECT request_id FROM corrections WHERE reason = ?) "
+            "AND request_id NOT IN (SELECT request_id FROM requests))",
+            [before, PART, before, before, LATE],
         )
         ledger.execute("DELETE FROM requests WHERE ts < ?", [before])
         seal(ledger, days["period_start"], now)

@@ -10,6 +10,7 @@ import pytest
 
 from ledger import closed, derived, queries, store
 from ledger.posting import post
+from ledger.retention import drop
 from ledger.rows import unite
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
@@ -159,3 +160,11 @@ def test_what_came_after_closing_is_late_in_the_data_health_of_its_day(shut, rec
     assert (found.late_requests, found.late_usd) == (2, Decimal("3.8"))
     later = queries.health(shut, *(each + timedelta(days=1) for each in day), NOW + timedelta(days=1), "book")
     assert later.late_requests == 0
+
+
+def test_records_of_late_calls_are_dropped_with_their_day_and_the_corrections_stay(shut, records, batch):
+    post(shut, batch(records(LATE, COMPLETED)), [], NOW)
+    before = corrections_of(shut)
+    assert drop(shut, 20, NOW).requests == 1
+    assert shut.rows("SELECT count(*) FROM record_parts") == [(0,)]
+    assert corrections_of(shut) == before
