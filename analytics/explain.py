@@ -52,6 +52,11 @@ def factors(rollup: pl.DataFrame, current: Period, versus: Period) -> pl.DataFra
     return checked(pl.DataFrame(rows, schema=FACTORS), FACTORS, "factors")
 
 
+def amount_of(factors: pl.DataFrame, factor: Factor) -> Decimal:
+    """What one factor of FACTORS changed spend by."""
+    return usd_sum(factors.filter(pl.col("factor") == factor)["change_usd"])
+
+
 def _sum(table: pl.DataFrame, column: str) -> Decimal:
     return usd_sum(table[column]) - usd_sum(table[f"before_{column}"])
 

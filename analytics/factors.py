@@ -9,7 +9,7 @@ value: the mean of what moving it changes, over every order in which the seven c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from math import factorial
@@ -56,29 +56,30 @@ _SUMMED = (
 )
 
 
-def cells(rollup: pl.DataFrame, current: Period, versus: Period) -> pl.DataFrame:
+def cells(rollup: pl.DataFrame, current: Period, versus: Period, cell: Sequence[str] = CELL) -> pl.DataFrame:
     """Sums of each cell in the current period beside the other's (`before_…`), zero where it was absent.
 
+    A cell is one combination of the dimensions named.
     `explained_usd` is the money that the formula holds: that of input, cache reads and output which have
     tokens to stand on.
     """
-    now, before = _sums(within(rollup, current)), _sums(within(rollup, versus))
-    earlier = before.rename({column: f"before_{column}" for column in before.columns if column not in CELL})
-    joined = now.join(earlier, on=list(CELL), how="full", coalesce=True, nulls_equal=True)
+    now, before = _sums(within(rollup, current), cell), _sums(within(rollup, versus), cell)
+    earlier = before.rename({column: f"before_{column}" for column in before.columns if column not in cell})
+    joined = now.join(earlier, on=list(cell), how="full", coalesce=True, nulls_equal=True)
     zeroed = joined.with_columns(
         pl.col(column).fill_null(Decimal(0) if joined.schema[column] == USD else 0)
         for column in joined.columns
-        if column not in CELL
+        if column not in cell
     )
-    return zeroed.sort(CELL, nulls_last=True)
+    return zeroed.sort(list(cell), nulls_last=True)
 
 
-def _sums(rows: pl.DataFrame) -> pl.DataFrame:
+def _sums(rows: pl.DataFrame, cell: Sequence[str]) -> pl.DataFrame:
     grounded = [
         pl.when((pl.col(tokens) > 0) & (pl.col("requests") > 0)).then(pl.col(cost)).otherwise(Decimal(0))
         for tokens, cost in _METERS.values()
     ]
-    sums = rows.group_by(CELL).agg(pl.col(_SUMMED).sum())
+    sums = rows.group_by(list(cell)).agg(pl.col(_SUMMED).sum())
     return sums.with_columns(explained_usd=pl.sum_horizontal(grounded))
 
 
@@ -99,9 +100,26 @@ class _Drivers:
 def split(table: pl.DataFrame) -> Floats:
     """The change of each cell by factor: rows in the order of IN_FORMULA, a column a cell."""
     now, before = _known(_drivers(table, ""), _drivers(table, "before_"))
-    sides = (before, now)
-    worth = np.stack([_worth(sides, mask) for mask in range(1 << len(IN_FORMULA))])
-    return _weights() @ worth
+    return _shapley((before, now))
+
+
+def input_token_worth(table: pl.DataFrame) -> Floats:
+    """Dollars that one more input token a request would have changed each cell by, an entry a cell.
+
+    The formula is linear in input tokens, so their Shapley value is this times their change, and parts of the
+    change have their parts of it.
+    """
+    now, before = _known(_drivers(table, ""), _drivers(table, "before_"))
+    none = np.zeros(table.height)
+    without = replace(before, input_tokens=none, output_tokens=none)
+    with_one = replace(now, input_tokens=none + 1, output_tokens=none)
+    worth: Floats = _shapley((without, with_one))[IN_FORMULA.index(Factor.INPUT_TOKENS)]
+    return worth
+
+
+def _shapley(sides: Sequence[_Drivers]) -> Floats:
+    """Shapley's value of each factor (a row) in each cell, of the move from the first side to the second."""
+    return _weights() @ np.stack([_worth(sides, mask) for mask in range(1 << len(IN_FORMULA))])
 
 
 def _drivers(table: pl.DataFrame, side: str) -> _Drivers:

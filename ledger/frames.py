@@ -296,6 +296,35 @@ DAILY = _schema(
 # The exact split of a change in spend by factor; amounts sum to the change.
 FACTORS = _schema({"factor": pl.String, "label": pl.String, "change_usd": USD})
 
+# The factor of input tokens by part of the prompt; amounts sum to it. Tokens are of one request over all
+# cells; `cache_writes` takes off what of the prompt was written to a cache, which the factor does not hold.
+SEGMENT_FACTORS = _schema(
+    {
+        "segment": pl.String,
+        "previous_per_request": pl.Float64,
+        "per_request": pl.Float64,
+        "change_usd": USD,
+    }
+)
+
+# Spend of each combination of some dimensions beside another period; changes sum to the change. `cell` holds
+# the values in the order asked for, NULL is Unattributed; the other columns say by which factors it moved.
+MOVERS = _schema(
+    {
+        "cell": pl.List(pl.String),
+        "previous_cost_usd": USD,
+        "cost_usd": USD,
+        "change_usd": USD,
+        "previous_requests": pl.Int64,
+        "requests": pl.Int64,
+        "reason": pl.String,
+    }
+)
+
+# Spend beside its plan by who has one; `tenant` NULL with a plan is all spend, without one those who have
+# none. Changes sum to spend less plan.
+PLAN_VARIANCE = _schema({"tenant": pl.String, "plan_usd": USD, "cost_usd": USD, "change_usd": USD})
+
 # The cells (tenant × workflow × model) that moved most; changes of all cells sum to the change.
 CONTRIBUTORS = _schema(
     {

@@ -13,6 +13,7 @@ from tollbook.commands import (
     cluster,
     columns,
     counting,
+    explaining,
     formats,
     incidents,
     intake,
@@ -64,6 +65,7 @@ def _assembled() -> typer.Typer:
     app.add_typer(_incidents(), name="incidents")
     app.add_typer(_rejects(), name="rejects")
     app.add_typer(_attribution(), name="attribution")
+    app.command("explain")(explaining.explain)
     app.command("forecast")(money.forecast)
     app.command("budgets")(money.budgets)
     app.command("bills")(bills.bills)

@@ -1,4 +1,4 @@
-"""`tollbook forecast` and `tollbook budgets` on the two days of the sample."""
+"""`tollbook forecast`, `tollbook budgets` and `tollbook explain` on the two days of the sample."""
 
 from __future__ import annotations
 
@@ -62,6 +62,49 @@ def test_a_past_state_is_by_the_configuration_of_then(in_folder, folder: Path) -
 
 def test_old_data_is_said(ask) -> None:
     assert ask("budgets", as_of="2026-10-20T00:00:00Z")["budgets"][0]["stale"] is True
+
+
+def test_an_explanation_sums_to_the_change_in_every_cut(ask) -> None:
+    said = ask("explain", "--by", "tenant", "--top", "99")
+    change = Decimal(said["change_usd"])
+    assert change == Decimal(said["cost_usd"]) - Decimal(said["previous_cost_usd"])
+    assert sum(Decimal(row["change_usd"]) for row in said["factors"]) == change
+    assert sum(Decimal(row["change_usd"]) for row in said["movers"]) == change
+    (input_usd,) = (row["change_usd"] for row in said["factors"] if row["factor"] == "input_tokens")
+    assert sum(Decimal(row["change_usd"]) for row in said["input_by_segment"]) == Decimal(input_usd)
+
+
+def test_a_where_explains_a_part(ask) -> None:
+    whole, part = ask("explain"), ask("explain", "--where", "tenant=acme")
+    assert {row["cell"][0] for row in part["movers"]} == {"acme"}
+    assert Decimal(part["cost_usd"]) < Decimal(whole["cost_usd"])
+
+
+def test_a_running_day_is_held_against_the_same_hours(ask) -> None:
+    said = ask("explain", "--period", "2026-10-06", as_of="2026-10-06T09:00:00Z")
+    assert said["versus"] == {"start": "2026-10-05T00:00:00+00:00", "end": "2026-10-05T09:00:00+00:00"}
+
+
+def test_spend_is_held_against_plan(ask) -> None:
+    said = ask("explain", "--against", "plan")
+    assert said["rows"][0]["tenant"] == "acme"
+    assert sum(Decimal(row["change_usd"]) for row in said["rows"]) == Decimal(said["change_usd"])
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--period", "yesterday"), "--period 'yesterday' is no period: write it as 2026-10-30"),
+        (("--by", "team"), "--by 'team' is no dimension: there are tenant, workflow"),
+        (("--where", "acme"), "--where 'acme' is no condition: write it as tenant=acme"),
+        (("--against", "hope"), "--against takes `plan`"),
+    ],
+)
+def test_what_cannot_be_explained_is_said(in_folder, options, sentence) -> None:
+    assert in_folder("ingest", "--as-of", AS_OF).code == 0
+    done = in_folder("explain", *options)
+    assert done.code == 2
+    assert sentence in done.err
 
 
 def test_an_increase_must_be_in_the_unit_of_its_budget(in_folder, folder: Path) -> None:
