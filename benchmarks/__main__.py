@@ -45,6 +45,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "memory": Benchmark("Flat memory", (), ("--quick",)),
     "ledger": Benchmark("The ledger at size", ("--rows", "50000000"), ("--quick",)),
     "distributed": Benchmark("Past one machine", (), ("--quick",)),
+    "forecast": Benchmark("Forecasts", (), ("--quick",)),
+    "explain": Benchmark("Explanations", (), ("--quick",)),
 }
 
 
