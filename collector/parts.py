@@ -202,7 +202,7 @@ def _written(
     against = trust.against(order.distrusted, fast.name())
     counter = fast.name() if against is None and fast.doubt() is None else None
     waiting: list[pl.DataFrame] = []
-    for batch in batches(path, order.intake, order.now, key, against):
+    for batch in batches(path, order.intake, order.now, key, against, order.source):
         waiting.append(batch.records)
         rejects.append(batch.rejects)
         versions.append(batch.prompt_versions)

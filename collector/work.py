@@ -130,14 +130,21 @@ def read(unit: Unit, job: Job, handle: IO[bytes] | None = None) -> Iterator[Part
 
 
 def batches(
-    path: str, intake: Intake, now: datetime, key: bytes, doubt: str | None = None
+    path: str,
+    intake: Intake,
+    now: datetime,
+    key: bytes,
+    doubt: str | None = None,
+    name: str | None = None,
 ) -> Iterator[Batch]:
     """What a source gives, read from the top and booked by nobody. Raises SourceError or OSError.
 
-    `doubt` is why the fast counter is not to be used.
+    `doubt` is why the fast counter is not to be used, `name` what a source is known by whose copy is read.
     """
     tokenizers.begin(key, _NO_COUNTS, doubt)
-    for part in _read_source(Source(path), Job(intake, now, key)):
+    job = Job(intake, now, key)
+    parts = _read_source(Source(path), job) if name is None else _read_local(Source(name), path, job)
+    for part in parts:
         if part.batch is not None:
             yield part.batch
 

@@ -290,3 +290,46 @@ def test_the_reference_reports_come_to_what_they_say(books, shared, name, billed
     done = books.ingest(shared / "formats" / name)
     assert done.total("rejected") == 0
     assert books.rows("SELECT sum(cost_usd)::VARCHAR FROM bills") == [(billed,)]
+
+
+def test_every_anthropic_amount_of_the_sample_is_cents(bills):
+    found = bills("anthropic_bill")
+    # 24 + 0.005 - 0.1234 + 0.99999999 + 0.0725 + 1 + 0.01 + 0.02 dollars
+    assert sum(bill.cost_usd for bill in found if bill.cost_usd is not None) == Decimal("25.98409999")
+    assert [bill.meter for bill in found if bill.cost_usd is not None][-4:] == [
+        "code_execution",
+        "output",
+        "cache_read",
+        "cache_write",
+    ]
+    # 8000 + 10 + 500 + 90 + 1 of the five results of usage
+    assert sum(bill.quantity for bill in found if bill.meter == "input" and bill.quantity) == 8_601
+
+
+def test_the_days_of_the_openrouter_sample_come_to_their_sum(bills):
+    found = bills("openrouter_activity")
+    # 0.015 + 0.0002 + 1.25 + 0 + 3 + 3.5 + 0.0000001 + 0.1 + 0.2 + 0.3 + 0.4
+    assert sum(bill.cost_usd for bill in found if bill.cost_usd is not None) == Decimal("8.7652001")
+    # 5 + 1 + 80 + 2 + three of 1 and four of 2
+    assert sum(bill.quantity for bill in found if bill.meter == "requests") == 99
+
+
+def test_the_focus_sample_comes_to_its_sum_without_the_other_service(bills):
+    found = [bill for number in (0, 1, 2, 3, 4, 5, 7, 8, 9) for bill in bills("focus", number)]
+    # five of 1.5, 7.25, a credit, 0.1 as a number, a correction of -0.5
+    assert sum(bill.cost_usd for bill in found if bill.cost_usd is not None) == Decimal("11.349999999999")
+    assert (found[6].provider, found[6].model, found[6].keys["tag.team"]) == ("Lantern", "glow-1", "quay")
+    assert (found[7].period_end - found[7].period_start).total_seconds() == 3_600
+    assert (found[8].keys["SubAccountId"], found[8].keys["ChargeClass"]) == ("tenant-9", "Correction")
+
+
+def test_a_line_of_a_broken_down_vercel_report_names_what_by(bills):
+    small = [bill for bill in bills("vercel_report", 1) if bill.model == "harbor/quay-small"]
+    assert {bill.grouped_by for bill in small} == {("model",)}
+    assert amounts(small) == {"input": 200, "output": 10, "requests": 12}
+
+
+def test_a_vercel_row_over_a_whole_range_is_none_of_a_day():
+    record = {"results": [{"total_cost": 1, "market_cost": 1, "model": "harbor/quay-small"}]}
+    assert not FORMATS["vercel_report"].matches(record)
+    assert refused("vercel_report", record) == "the line has no day"
