@@ -92,10 +92,10 @@ def _table(path: str, lines: _Lines) -> _Table | None:
         raise SourceError(f"{path} is UTF-16 text: save it as UTF-8")
     first = first.removeprefix("\ufeff")
     said = first.strip().lower()
-    if said.startswith("sep=") and len(said) == 5:
+    if said.startswith("sep=") and len(said) == 5 and said[4] in _DELIMITERS:
         delimiter, first = said[4], next(lines, "")
     else:
-        delimiter = "\t" if said.endswith("sep=") else _delimiter(path, first)
+        delimiter = _delimiter(path, first)
     return _Table(_names(_header(path, first, lines, delimiter)), delimiter)
 
 

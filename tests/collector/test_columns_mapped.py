@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -235,3 +236,22 @@ def test_a_parquet_table_gives_the_same_calls_as_its_csv(books, open_books):
     other.ingest(table(other, line(1)), tables=MAP)
     same = "SELECT request_id, ts, model, input_tokens, output_tokens, cost_usd FROM requests"
     assert books.rows(same) == other.rows(same)
+
+
+def test_a_table_that_is_packed_after_it_was_read_gives_only_what_is_new(books):
+    path = table(books, line(1), line(2), age_s=90)
+    books.ingest(path, tables=MAP)
+    packed = gzip.compress(path.read_bytes() + line(3).encode())
+    path.unlink()
+    done = books.ingest(books.file("calls.csv.gz", packed), tables=MAP)
+    assert done.total("added") == 1
+    assert sums(books) == [(3, 30, 4)]
+
+
+def test_a_table_that_is_renamed_is_not_doubled(books):
+    path = table(books, line(1), line(2), age_s=90)
+    books.ingest(path, tables=MAP)
+    later = path.rename(books.folder / "calls-1.csv")
+    fresh = table(books, line(7), age_s=60)
+    assert books.ingest(later, fresh, tables=MAP).total("added") == 1
+    assert sums(books) == [(3, 30, 3)]

@@ -9,6 +9,8 @@ from decimal import Decimal
 import msgspec
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from collector import containers
 from collector.containers import CONTAINERS, Opened
@@ -128,6 +130,25 @@ def test_reading_goes_on_below_what_was_read(rows):
     found = rows("a.csv", b"a,b\n1,2\n3,4\n", before)
     assert [(each.line, each.offset) for each in found] == [(3, 8)]
     assert values(found) == [{"a": "3", "b": "4"}]
+
+
+pieces = st.sampled_from(
+    [b'"', b",", b";", b"\t", b"\n", b"\r", b"\r\n", b"\0", b"\xff", b"a", b"sep=", b" "]
+)
+
+
+@given(content=st.lists(st.one_of(pieces, st.binary(max_size=3)), max_size=60).map(b"".join))
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_bytes_are_rows_problems_or_a_sentence(rows, content):
+    try:
+        found = rows("any.csv", content)
+    except SourceError as refusal:
+        assert str(refusal)
+        return
+    assert all(each.problem or isinstance(msgspec.json.decode(each.data), dict) for each in found)
+    ends = [each.offset + each.length for each in found]
+    assert ends == sorted(ends)
+    assert all(end <= len(content) for end in ends)
 
 
 def test_parquet_keeps_nesting_times_and_every_digit_of_decimals(rows, tmp_path):
