@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from operator import itemgetter
 from typing import TypeVar
 
 import polars as pl
@@ -22,8 +23,9 @@ from collector.formats.newer import newer
 from collector.identity import digest, told_by
 from collector.masking import excerpt
 from collector.rows import Reading, Row, records_frame, row, span_row, versions_frame
+from collector.samples import Choice, Chosen
 from collector.sources import Record
-from ledger.frames import SPANS
+from ledger.frames import RECORDS, SPANS
 from ledger.newer_records import bounded
 from ledger.posting import REJECTS, Batch, SourcePosition
 from ledger.types import Bill, Newer, Reject, Request, Span
@@ -59,6 +61,8 @@ def batch_of(
         bytes=size,
         set_aside=taken.set_aside,
         newer=taken.newer,
+        samples=None if taken.samples is None else taken.samples.frame(reading.ingested_at),
+        samples_kept=0 if reading.samples is None else reading.samples.keep,
         counts=tokenizers.learned(),
         doubt=tokenizers.doubt(),
         bills=bills_frame(taken.bills),
@@ -87,6 +91,7 @@ class _Taken:
     spans: list[tuple[object, ...]] = field(default_factory=list)
     set_aside: int = 0
     newer: Counter[Newer] = field(default_factory=Counter)
+    samples: Choice | None = None
 
     def __len__(self) -> int:
         return len(self.rows) + len(self.bills) + len(self.rejects)
@@ -107,7 +112,7 @@ class _Told:
 
 
 def _taken(told: Iterable[_Told], reading: Reading) -> _Taken:
-    taken = _Taken()
+    taken = _Taken(samples=None if reading.samples is None else Choice(reading.samples))
     for each in told:
         before = len(taken)
         try:
@@ -128,7 +133,9 @@ def _take(
     try:
         found = _in_scope(FORMATS[reading.source].read(call), reading.scope)
         if isinstance(found, Request):
-            taken.rows.append(row(found, known_by, record.line, reading))
+            made = row(found, known_by, record.line, reading)
+            taken.rows.append(made)
+            _offer(found, made, taken)
             _note_newer(call, reading.source, taken)
         elif isinstance(found, Bill):
             taken.bills.append(bill_row(found, known_by, record.line, reading))
@@ -148,6 +155,16 @@ def _in_scope(found: Found, scope: str | None) -> Found:
     if scope is None or not isinstance(found, Request) or found.span is None:
         return found
     return replace(found, span=f"{digest(scope.encode()).hex()}:{found.span}")
+
+
+_SAMPLED = ("request_id", "ts", "tenant", "workflow", "end_user", "model")
+_sampled = itemgetter(*(RECORDS.names().index(name) for name in _SAMPLED))
+
+
+def _offer(request: Request, made: Row, taken: _Taken) -> None:
+    if taken.samples is not None and not request.part:
+        request_id, ts, tenant, workflow, end_user, model = _sampled(made.values)
+        taken.samples.offer(Chosen(request_id, ts, tenant, workflow, end_user, model, request))
 
 
 def _note_newer(call: Mapping[str, object], form: str, taken: _Taken) -> None:

@@ -128,7 +128,7 @@ def settings_digest(intake: Intake, known_key: str) -> str:
 
     Calibrations are not in it: a refit leaves what is made as it was counted, as it does what is booked.
     """
-    shaping = replace(intake, contracts=(), quarantine=None, calibrations=())
+    shaping = replace(intake, contracts=(), quarantine=None, calibrations=(), samples=None)
     return hashlib.sha256(repr((LAYOUT, RULES_VERSION, known_key, shaping)).encode()).hexdigest()[:16]
 
 
@@ -202,7 +202,8 @@ def _written(
     against = trust.against(order.distrusted, fast.name())
     counter = fast.name() if against is None and fast.doubt() is None else None
     waiting: list[pl.DataFrame] = []
-    for batch in batches(path, order.intake, order.now, key, against, order.source):
+    untold = replace(order.intake, samples=None)
+    for batch in batches(path, untold, order.now, key, against, order.source):
         waiting.append(batch.records)
         rejects.append(batch.rejects)
         versions.append(batch.prompt_versions)

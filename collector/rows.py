@@ -19,6 +19,7 @@ from collector.formats.format import Follow
 from collector.identity import request_id
 from collector.prompt_hashes import prompt_hash, prompt_version
 from collector.redaction import holds_secret, shown, without_secret
+from collector.samples import SampleRules
 from collector.segments import SegmentRules
 from ledger.frames import PART, RECORDS
 from ledger.keys import keyed
@@ -54,6 +55,7 @@ class Reading:
     scope: str | None = None
     columns: ColumnMap | None = None
     counts: bool = True
+    samples: SampleRules | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from collector.decoding import is_cut
 from collector.formats import follow, scope
 from collector.places import Stamp, stamp_of
 from collector.rows import Reading
+from collector.samples import SampleRules
 from collector.segments import DEFAULT as DEFAULT_SEGMENTS
 from collector.segments import SegmentRules
 from collector.sources import STDIN, FileId, Record, SourceError, is_url
@@ -50,6 +51,7 @@ class Intake:
     quarantine: Path | None = None
     calibrations: tuple[Calibration, ...] = ()
     tables: tuple[Mapped, ...] = ()
+    samples: SampleRules | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,7 @@ def reading_of(path: str, form: str, job: Job, written_at: datetime | None) -> R
         _scope(path, name, form, job.now),
         map_of(job.intake.tables, path) if form == TABLE else None,
         job.counting,
+        samples=job.intake.samples,
     )
 
 

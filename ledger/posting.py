@@ -15,6 +15,8 @@ from ledger.known import known
 from ledger.prices import Contract
 from ledger.retention import dropped_days, refused
 from ledger.rows import completed, keep_parts, write
+from ledger.samples import fresh as fresh_samples
+from ledger.samples import keep as keep_samples
 from ledger.store import Ledger
 from ledger.types import Newer
 
@@ -127,6 +129,8 @@ class Batch:
     told_before: int = 0
     parts: tuple[str, ...] = ()
     newer: Mapping[Newer, int] = field(default_factory=dict)
+    samples: pl.DataFrame | None = None
+    samples_kept: int = 0
     bills: pl.DataFrame = field(default_factory=BILLS.to_frame)
     spans: pl.DataFrame = field(default_factory=SPANS.to_frame)
 
@@ -173,6 +177,7 @@ def post_all(
     with ledger.transaction():
         days = dropped_days(ledger)
         batches = [_open(batch, days) for batch in batches] if len(days) else batches
+        kept_texts = [fresh_samples(ledger, batch.samples) for batch in batches if batch.samples is not None]
         outcomes = _post_records(ledger, batches, contracts, now)
         outcomes = _post_bills(ledger, batches, outcomes)
         kept = _post_rejects(ledger, batches)
@@ -180,6 +185,8 @@ def post_all(
         _post_progress(ledger, batches, told, now)
         _post_prompt_versions(ledger, pl.concat(batch.prompt_versions for batch in batches))
         _post_counting(ledger, batches, now)
+        if kept_texts:
+            keep_samples(ledger, pl.concat(kept_texts), max(batch.samples_kept for batch in batches))
         for batch in batches:
             newer_records.keep(ledger, batch.newer, now)
         remember(ledger, [(name, batch.source_file) for batch in batches for name in batch.parts], now)

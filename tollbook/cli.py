@@ -75,6 +75,7 @@ def _assembled() -> typer.Typer:
     app.command("recount")(recount.recount)
     app.command("sql")(query.sql)
     app.command("tidy")(setup.tidy)
+    app.command("samples")(privacy.samples)
     app.command("purge")(privacy.purge)
     app.add_typer(_key(), name="key")
     app.command("doctor")(setup.doctor)

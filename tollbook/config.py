@@ -38,6 +38,7 @@ from tollbook.tables import (
     ReportTable,
     RouteTable,
     RunTable,
+    SamplesTable,
     SegmentsTable,
     SourceTable,
 )
@@ -63,6 +64,7 @@ class Settings(BaseSettings):
     attribution: AttributionTable = AttributionTable()
     tiers: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     segments: SegmentsTable = SegmentsTable()
+    samples: SamplesTable = SamplesTable()
     envelope: tuple[EnvelopeTable, ...] = ()
     budget: tuple[BudgetTable, ...] = ()
     price: tuple[PriceTable, ...] = ()

@@ -32,6 +32,7 @@ from ledger.derived import settle
 from ledger.figures import DataHealth, Finding, Incident, IncidentState
 from ledger.prices import book_date, book_version
 from ledger.retention import Drop, drop
+from ledger.samples import delete_before
 from ledger.store import Ledger
 from reports.daily import Daily
 from reports.registry import REPORTS
@@ -82,7 +83,9 @@ def ingest_sources(
             # A store that cannot be reached keeps no other source from being read.
             summaries.append(Summary((FileSummary(source.path, problem=str(error)),), 0))
             continue
-        intake = parts.intake(config, source.format)
+        intake = replace(
+            parts.intake(config, source.format), samples=parts.sample_rules(config.settings, now)
+        )
         summaries.append(
             ingest(files, visit, intake, now, progress, workers=readers, undisturbed=undisturbed)
         )
@@ -163,10 +166,11 @@ def record_configuration(config: Configuration, visit: Visit, now: datetime) -> 
 
 @dataclass(frozen=True, slots=True)
 class Tidied:
-    """What was put in order: calls made one that were booked twice, and what was dropped by age."""
+    """What was put in order: calls made one that were booked twice, rows and samples dropped by age."""
 
     united: int
     dropped: Drop
+    samples: int = 0
 
 
 def tidy(config: Configuration, visit: Visit, now: datetime) -> Tidied:
@@ -177,8 +181,9 @@ def tidy(config: Configuration, visit: Visit, now: datetime) -> Tidied:
         settle(ledger)
         spans.prune(ledger)
         dropped = Drop() if keep_days is None else drop(ledger, keep_days, now)
+        old = delete_before(ledger, now - timedelta(days=config.settings.samples.days))
         record_job(ledger, "tidy", now, now)
-    return Tidied(united, dropped)
+    return Tidied(united, dropped, old)
 
 
 @dataclass(frozen=True, slots=True)

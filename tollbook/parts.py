@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from tollbook.tables import BudgetTable, EnvelopeTable, IncreaseTable, PriceTabl
 # What reads logs is loaded where logs are read: a report is made without it.
 if TYPE_CHECKING:
     from collector.columns import Mapped
+    from collector.samples import SampleRules
     from collector.segments import SegmentRules
     from collector.work import Intake
 
@@ -50,6 +51,16 @@ def intake(
         quarantine=quarantine,
         tables=(*tables, *column_maps.of_config(config)),
     )
+
+
+def sample_rules(settings: Settings, now: datetime) -> SampleRules | None:
+    """Which texts to keep, None where none are to be."""
+    from collector.samples import SampleRules
+
+    wanted = settings.samples
+    if not wanted.keep:
+        return None
+    return SampleRules(wanted.keep, wanted.max_characters, now - timedelta(days=wanted.days))
 
 
 def workers(settings: Settings) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
 
@@ -238,6 +238,22 @@ def retried(files: Sequence[FileRetried], done: Retried) -> str:
         f"{done.gone:,} no longer in their file"
     )
     return "\n".join([heading, *lines])
+
+
+def samples(frame: pl.DataFrame) -> str:
+    """Kept texts of calls, newest first."""
+    if frame.is_empty():
+        return "No samples: `[samples] keep` in the configuration says how many to keep."
+    return "\n\n".join(_sample(row) for row in frame.iter_rows(named=True))
+
+
+def _sample(row: Mapping[str, object]) -> str:
+    about = (row["tenant"], row["workflow"], row["model"])
+    named = " / ".join(names.clean(str(each)) if each else units.UNKNOWN for each in about)
+    texts = "\n".join(
+        _indented(names.clean(line)) for line in f"{row['prompt']}\n→ {row['answer']}".splitlines()
+    )
+    return f"{row['ts']:%Y-%m-%d %H:%M} UTC  {named}  {row['request_id']}\n{texts}"
 
 
 def answer(frame: pl.DataFrame) -> str:

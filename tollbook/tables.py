@@ -263,6 +263,14 @@ class SourceTable(ColumnsTable):
         return self
 
 
+class SamplesTable(_Table):
+    """How many redacted texts of calls to keep, how long each, and for how long; none by default."""
+
+    keep: int = Field(default=0, ge=0, le=1000)
+    max_characters: int = Field(default=2000, ge=1, le=100_000)
+    days: int = Field(default=14, ge=1, le=366)
+
+
 class IngestTable(_Table):
     """How logs are read."""
 

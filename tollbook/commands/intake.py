@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -104,6 +104,7 @@ def _read_paths(desk: Desk, paths: list[str], intake: Intake, workers: int | Non
     found = find(paths, Path.cwd())
     jobs.record_configuration(desk.config, desk.visit, desk.now)
     retry_due(desk.visit, parts.intake(desk.config), desk.now)
+    intake = replace(intake, samples=parts.sample_rules(desk.config.settings, desk.now))
     readers = workers or parts.workers(desk.config.settings)
     with between_commits() as undisturbed, progress.bar(found, shown=not desk.quiet) as advance:
         return read_in(found, desk.visit, intake, desk.now, advance, workers=readers, undisturbed=undisturbed)

@@ -74,3 +74,18 @@ def key_rotate(desk: Desk) -> None:
         f"with them",
         **asdict(change),
     )
+
+
+@at_desk
+def samples(
+    desk: Desk,
+    workflow: Annotated[str | None, typer.Option("--workflow", help="Only of this workflow.")] = None,
+    most: Annotated[int, typer.Option("--last", min=1, help="How many, newest first.")] = 10,
+) -> None:
+    """Show the redacted texts of calls that `[samples]` keeps."""
+    from ledger.samples import listed
+    from tollbook import screen
+
+    with desk.look() as ledger:
+        found = listed(ledger, workflow, most)
+    desk.say(screen.samples(found), samples=found.to_dicts())

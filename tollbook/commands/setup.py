@@ -64,4 +64,5 @@ def tidy(desk: Desk) -> None:
         united=tidied.united,
         dropped_days=tidied.dropped.days,
         dropped_requests=tidied.dropped.requests,
+        dropped_samples=tidied.samples,
     )
