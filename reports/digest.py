@@ -207,7 +207,7 @@ def health(data: DataHealth, zone: ZoneInfo, style: Style) -> list[str]:
         f"{units.tokens(data.rejected)} rejected",
         f"{units.tokens(data.late_requests)} late",
         f"{units.tokens(data.unpriced_requests)} unpriced",
-        f"{units.tokens(data.unattributed_requests)} unattributed",
+        f"{units.tokens(data.unattributed_requests)} unattributed ({units.money(data.unattributed_usd)})",
         f"{units.share(estimated_share(data))} of cost estimated",
         f"text-only counts {units.share_of_all(data.exact_share)} equal"
         f" (drift {units.share(data.drift_share, signed=True)})",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
@@ -191,17 +192,17 @@ def _gaps(ledger: Ledger, now: datetime, has_tiers: bool) -> Iterator[Point]:
     ):
         yield Point(Verdict.NOTE, "unpriced", f"{model}: {_count(count, 'request')}, {reason}")
     for name in ("tenant", "workflow", "environment", *(["model_tier"] if has_tiers else [])):
-        missing, total = ledger.rows(
-            f"SELECT coalesce(sum(requests) FILTER ({name} IS NULL), 0), coalesce(sum(requests), 0) "
-            "FROM rollup WHERE bucket >= ?",
+        missing, total, usd = ledger.rows(
+            f"SELECT coalesce(sum(requests) FILTER ({name} IS NULL), 0), coalesce(sum(requests), 0), "
+            f"coalesce(sum(cost_usd) FILTER ({name} IS NULL), 0) FROM rollup WHERE bucket >= ?",
             [start],
         )[0]
         share = int(str(missing)) / int(str(total)) if total else 0
         if share > 0:
             verdict = Verdict.NOTE if share > _NOTED_SHARE else Verdict.OK
-            yield Point(
-                verdict, "unattributed", f"{name}: {units.share(share)} of requests, {missing:,} of {total:,}"
-            )
+            cost = units.money(Decimal(str(usd)))
+            text = f"{name}: {units.share(share)} of requests, {missing:,} of {total:,}, which cost {cost}"
+            yield Point(verdict, "unattributed", text)
 
 
 def _proposals(config: Configuration, visit: Visit, now: datetime) -> Iterator[Point]:

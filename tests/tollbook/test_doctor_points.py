@@ -59,7 +59,9 @@ def test_the_vocabularies_that_are_here_are_named(folder: Path, place: Path):
 def test_gaps_are_named_with_their_size(booked: Path, place: Path):
     points = _examine(booked, place)
     assert _texts(points, "unpriced", Verdict.NOTE) == ["house-llama-9: 1 request, provider unknown"]
-    assert _texts(points, "unattributed", Verdict.NOTE) == ["tenant: 11 % of requests, 1 of 9"]
+    assert _texts(points, "unattributed", Verdict.NOTE) == [
+        "tenant: 11 % of requests, 1 of 9, which cost $1.00"
+    ]
     assert _texts(points, "rejects", Verdict.NOTE) == ["2 records: `tollbook rejects` lists them"]
 
 

@@ -58,6 +58,8 @@ def say_daily(desk: Desk, report: DailyReport, **more: object) -> None:
         day=str(daily.day),
         sentence=daily.sentence,
         spent_usd=spent,
+        unattributed_usd=daily.health.unattributed_usd,
+        unattributed_requests=daily.health.unattributed_requests,
         open_incidents=sum(each.state is not IncidentState.RESOLVED for each in daily.incidents),
         **more,
     )
