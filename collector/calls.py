@@ -9,6 +9,7 @@ from datetime import datetime
 
 from collector import places, sources
 from collector.batches import calls_in
+from collector.columns import wanted_format
 from collector.contents import read_contents
 from collector.rows import identity
 from collector.sources import STDIN, Record
@@ -45,7 +46,8 @@ def calls(
     """
     with _at_hand(path) as local, sources.opened(local) as handle:
         size = 0 if path == STDIN else sources.size_of(handle)
-        contents = read_contents(local, handle, _TOP, intake.format, size)
+        wanted_form = wanted_format(intake.format, intake.tables, path)
+        contents = read_contents(local, handle, _TOP, wanted_form, size)
         reading = reading_of(path, contents.form, Job(intake, now, key), sources.written_at(local, handle))
         # A reader that remembers must see every record, whichever are asked for.
         wanted = None if reading.follow is not None else lines

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from collector import objects, sources
-from collector.columns import Mapped, wanted_format
+from collector.columns import TABLE, Mapped, check_columns, map_of, wanted_format
 from collector.contents import fits, is_lines, is_read_whole, read_contents, where_to_start
 from collector.places import Stamp, stamp_of
 from collector.rotation import NOTHING_READ, ReadBefore
@@ -139,6 +139,8 @@ class Cutting:
         if small or sources.is_compressed(path) or not is_lines(path, handle):
             return None
         contents = read_contents(path, handle, start, self._wanted(path), size)
+        if contents.form == TABLE:
+            check_columns(path, map_of(self.tables, path), contents.first)
         return None if contents.spread or is_read_whole(path, contents.form) else contents.form
 
 

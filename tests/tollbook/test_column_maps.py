@@ -83,3 +83,15 @@ def test_a_proposal_is_toml_that_can_be_pasted(tollbook, tmp_path):
     pasted = tmp_path / "tollbook.toml"
     pasted.write_text(tollbook("columns", str(table)).out)
     assert load(pasted).settings.source[0].columns["input_tokens"] == "prompt_tokens"
+
+
+def test_attribution_of_a_table_is_told_by_its_map(tollbook, tmp_path):
+    table = tmp_path / "calls.csv"
+    table.write_text("when,llm,squad,n\n2026-09-02T10:00:00Z,gpt-4.1,harbor,12\n")
+    config = tmp_path / "tollbook.toml"
+    config.write_text(
+        '[[source]]\npath = "calls.csv"\nformat = "table"\n'
+        '[source.columns]\nts = "when"\nmodel = "llm"\ntenant = "squad"\ninput_tokens = "n"\n'
+    )
+    done = tollbook("attribution", "test", str(table), "--config", str(config))
+    assert "harbor" in done.out
