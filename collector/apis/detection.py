@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from urllib.parse import unquote
 
 from collector.apis.json_shapes import Json, mapping, mappings, text
 from ledger.types import Api
@@ -128,4 +129,5 @@ _DEPLOYMENT = re.compile(r"/models/([^/:]+):|/deployments/([^/]+)/|/engines/([^/
 def path_model(url_path: str | None) -> str | None:
     """Read the model that a path names (Gemini, Azure deployments, old engines, Bedrock)."""
     found = _DEPLOYMENT.search(url_path) if url_path else None
-    return next((group for group in found.groups() if group), None) if found else None
+    named = next((group for group in found.groups() if group), None) if found else None
+    return None if named is None else unquote(named)

@@ -83,6 +83,8 @@ _ALIASES = {
     "togetherai": "together",
     "fireworks_ai": "fireworks",
     "mistralai": "mistral",
+    "mistral_ai": "mistral",
+    "perplexity_ai": "perplexity",
     "codestral": "mistral",
     "moonshot": "moonshotai",
     "voyage": "voyageai",
@@ -96,7 +98,7 @@ _ALIASES = {
 def named(name: str) -> str:
     """Return the price list's name for a provider that a log names in its own way."""
     lowered = name.strip().lower()
-    return _ALIASES.get(lowered, lowered)
+    return _ALIASES.get(lowered) or _ALIASES.get(re.sub(r"[- ]", "_", lowered), lowered)
 
 
 @lru_cache(maxsize=1024)
