@@ -31,11 +31,13 @@ class Held:
 
 
 _HELD = """
-    WITH asked AS (SELECT request_id, source_file, source FROM requests WHERE {condition})
+    WITH asked AS (SELECT request_id, span, source_file, source FROM requests WHERE {condition})
     SELECT source_file, source, sum(calls)::BIGINT AS calls FROM (
         SELECT source_file, source, 1 AS calls FROM asked
         UNION ALL
         SELECT source_file, source, 0 FROM record_parts SEMI JOIN asked USING (request_id)
+        UNION ALL
+        SELECT source_file, source, 0 FROM record_parts AS one SEMI JOIN asked ON one.request_id = asked.span
     ) GROUP BY ALL ORDER BY ALL
 """
 

@@ -22,8 +22,8 @@ from collector import places
 from collector.parts import Manifest, PartFile, Writer, read_part
 from collector.places import Place
 from collector.sources import SourceError
-from ledger import derived, store
-from ledger.frames import RECORDS
+from ledger import derived, spans, store
+from ledger.frames import PART, RECORDS
 from ledger.posting import PROMPT_VERSIONS, REJECTS, Batch, Outcome, post_all
 from ledger.prices import Contract
 from ledger.resources import USUAL, Resources
@@ -69,6 +69,7 @@ class Terms:
 class Bucket:
     """Portions that hold every record of their calls, and the days whose calls are wanted.
 
+    `above` are the files of the steps above calls, of all sources: any of them may be above any call.
     The sums are kept below `work`; `resources` bound the ledger that is thrown away.
     """
 
@@ -77,6 +78,7 @@ class Bucket:
     portions: tuple[Portion, ...]
     days: frozenset[date]
     terms: Terms
+    above: tuple[PartFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +117,14 @@ def sum_up(
     ]
     # In the order of days, a call that is told again after midnight was added on the day before.
     ordered = tuple(portion for _, portion in sorted(portions, key=itemgetter(0)))
+    above = tuple(manifest.spans for manifest in found if manifest.spans is not None)
     buckets = -(-sum(portion.part.rows for portion in ordered) // BUCKET_ROWS)
     if buckets <= 1:
-        return each(sum_bucket, [Bucket(place, work, ordered, days, terms)])
+        return each(sum_bucket, [Bucket(place, work, ordered, days, terms, above)])
     splits = [Split(place, work, group, buckets) for group in _groups(ordered)]
     pieces = each(split, splits)
     wanted = [
-        Bucket(place, work, tuple(Portion(piece[number], None) for piece in pieces), days, terms)
+        Bucket(place, work, tuple(Portion(piece[number], None) for piece in pieces), days, terms, above)
         for number in range(buckets)
     ]
     return each(sum_bucket, wanted)
@@ -139,15 +142,16 @@ def _groups(portions: Sequence[Portion]) -> Iterator[tuple[Portion, ...]]:
 
 
 def split(order: Split) -> list[PartFile]:
-    """Write a file for each bucket of ids."""
+    """Write a file for each bucket of ids. A part of a call does not know the call's: each bucket has it."""
     place = places.at(order.place)
     bucket = pl.col("request_id").str.slice(0, 8).str.to_integer(base=16) % order.buckets
-    records = pl.concat(_records(place, order.portions)).with_columns(bucket=bucket)
-    by_bucket = records.partition_by("bucket", as_dict=True, include_key=False)
+    told = pl.concat(_records(place, order.portions))
+    parts, calls = told.filter(pl.col("id_kind") == PART), told.filter(pl.col("id_kind") != PART)
+    by_bucket = calls.with_columns(bucket=bucket).partition_by("bucket", as_dict=True, include_key=False)
     writer = Writer(place, f"{order.buckets}")
     return [
         writer.file(
-            f"{order.work}/split/{number:04d}", by_bucket.get((number,), records.clear().drop("bucket"))
+            f"{order.work}/split/{number:04d}", pl.concat([parts, by_bucket.get((number,), calls.clear())])
         )
         for number in range(order.buckets)
     ]
@@ -161,6 +165,8 @@ def sum_bucket(order: Bucket) -> Sums:
         tempfile.TemporaryDirectory(prefix="tollbook-") as folder,
         store.open(Path(folder) / "bucket.duckdb", resources=order.terms.resources) as ledger,
     ):
+        for part in order.above:
+            spans.keep(ledger, _read(place, part))
         for frame in _commits(_records(place, order.portions)):
             outcomes += _post(ledger, frame, order)
         calls, frames = _sums_of(ledger, order.days)
@@ -196,14 +202,19 @@ def _post(ledger: Ledger, records: pl.DataFrame, order: Bucket) -> list[tuple[st
 
 def _records(place: Place, portions: Sequence[Portion]) -> Iterator[pl.DataFrame]:
     for portion in portions:
-        frame = read_part(place, portion.part)
-        if frame is None:
-            raise SourceError(
-                f"{portion.part.name} is gone or damaged: run `tollbook ingest --on` again to make it anew, "
-                f"then load the parts again"
-            )
+        frame = _read(place, portion.part)
         source = pl.lit(portion.source).alias("source_file")
         yield frame if portion.source is None else frame.with_columns(source)
+
+
+def _read(place: Place, part: PartFile) -> pl.DataFrame:
+    frame = read_part(place, part)
+    if frame is None:
+        raise SourceError(
+            f"{part.name} is gone or damaged: run `tollbook ingest --on` again to make it anew, "
+            f"then load the parts again"
+        )
+    return frame
 
 
 def _commits(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:

@@ -10,7 +10,7 @@ import polars as pl
 from ledger import rows
 from ledger.booking import MONEY_COLUMNS, resplit
 from ledger.calibrations import plain_rules
-from ledger.frames import RECORDS
+from ledger.frames import PART, RECORDS
 from ledger.known import Near, near
 from ledger.merge import ANSWER, COUNT, merge
 from ledger.prices import Contract
@@ -90,8 +90,13 @@ def _recount(
     ledger: Ledger, records: pl.DataFrame, which: Which, rules: str, contracts: tuple[Contract, ...]
 ) -> Recounted:
     where = near(records.select("ts", "ts_estimated"))
-    wanted = _wanted(ledger, records, which, rules, where)
-    counts = _counts(ledger, records.join(wanted, on="request_id", how="semi"), wanted, where)
+    is_part = pl.col("id_kind") == PART
+    completed = rows.completed(ledger, records.filter(is_part))
+    ids = pl.concat([records["request_id"], completed["request_id"]]).unique()
+    wanted = _wanted(ledger, ids, which, rules, where)
+    spans = completed.join(wanted, on="request_id", how="semi")["span"]
+    known = pl.concat([wanted["request_id"], spans]).unique().implode()
+    counts = _counts(ledger, records.filter(pl.col("request_id").is_in(known)), wanted, where)
     if counts.is_empty():
         return Recounted()
     held = rows.take_out(ledger, counts["request_id"].to_list(), where, every=True)
@@ -116,10 +121,10 @@ def _kept() -> dict[str, str]:
     return {**{name: f"gone.{name}" for name in _BOOKED}, **splits}
 
 
-def _wanted(ledger: Ledger, records: pl.DataFrame, which: Which, rules: str, where: Near) -> pl.DataFrame:
+def _wanted(ledger: Ledger, ids: pl.Series, which: Which, rules: str, where: Near) -> pl.DataFrame:
     """The calls to count again: their ids, and the records that stand in their rows."""
     condition, given = which.condition(rules)
-    with ledger.scanning("read", records.select("request_id").unique()):
+    with ledger.scanning("read", ids.to_frame("request_id")):
         return ledger.frame(
             "SELECT request_id::VARCHAR AS request_id, record_digest AS of_row FROM requests "
             f"WHERE request_id IN (SELECT request_id::UUID FROM read) AND {where.sql} AND {condition}",
@@ -130,7 +135,7 @@ def _wanted(ledger: Ledger, records: pl.DataFrame, which: Which, rules: str, whe
 def _counts(ledger: Ledger, records: pl.DataFrame, wanted: pl.DataFrame, where: Near) -> pl.DataFrame:
     """Each call's count as it is now: of its record, or of all its records merged."""
     fresh = records.unique(["request_id", "record_digest"], keep="first", maintain_order=True)
-    parts = rows.parts_of(ledger, fresh["request_id"], where)
+    parts = rows.parts_of(ledger, pl.concat([fresh["request_id"], wanted["request_id"]]), where)
     known = fresh.select("request_id", "record_digest", *COUNT_COLUMNS)
     # A record that was read by another name of its call has no part to put its count on.
     renewed = parts.drop(COUNT_COLUMNS).join(known, on=["request_id", "record_digest"])
@@ -138,7 +143,10 @@ def _counts(ledger: Ledger, records: pl.DataFrame, wanted: pl.DataFrame, where: 
     of_parts = pl.concat([untouched, renewed.select(parts.columns)])
     if len(renewed):
         rows.replace_parts(ledger, of_parts)
-    touched = of_parts.join(renewed, on="request_id", how="semi")
+    own = of_parts.filter(pl.col("id_kind") != PART)
+    told = pl.concat([own, rows.adopted_parts(ledger, own, where)])
+    renewed_calls = told.join(renewed, on="record_digest", how="semi")
+    touched = told.join(renewed_calls, on="request_id", how="semi")
     alone = fresh.join(parts, on="request_id", how="anti").join(
         wanted, left_on=["request_id", "record_digest"], right_on=["request_id", "of_row"], how="semi"
     )

@@ -290,3 +290,37 @@ def test_sums_are_the_same_however_many_buckets_the_calls_are_split_into(
     spent = summed.rows("SELECT sum(cost_usd) FROM rollup")[0][0]
     assert spent == rows.rows("SELECT sum(cost_usd) FROM requests")[0][0]
     assert isinstance(spent, Decimal)
+
+
+@pytest.mark.parametrize("buckets", [1, 3])
+def test_steps_and_parts_in_other_files_serve_the_calls_of_every_bucket(open_books, as_lines, buckets):
+    summed, rows = open_books(), open_books()
+    # 2026-10-05, 06:13:20 UTC in the first 48 bits.
+    runs = [f"{FIRST * 1000:012x}" for _ in range(8)]
+    ids = [f"{at[:8]}-{at[8:]}-7000-8000-{number:012d}" for number, at in enumerate(runs)]
+    chain = {"event": "on_chain_start", "run_id": ids[0], "metadata": {"tenant": "acme"}}
+    starts = [
+        {"event": "on_llm_start", "run_id": each, "prompts": ["When?"], "metadata": {"workflow": name}}
+        for each, name in zip(ids[1:], "abcdefg", strict=True)
+    ]
+    told = {"model_provider": "openai", "model_name": "gpt-4.1-mini-2025-04-14"}
+    told["token_usage"] = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
+    message = {"content": "Now.", "type": "ai", "response_metadata": told}
+    answer = {"generations": [[{"text": "Now.", "message": message}]]}
+    ends = [
+        {"event": "on_llm_end", "run_id": each, "parent_run_id": ids[0], "response": answer}
+        for each in ids[1:]
+    ]
+    logs = [
+        summed.file(f"{number}.jsonl", as_lines(each)) for number, each in enumerate([ends, starts, [chain]])
+    ]
+    place = summed.folder / "parts"
+    made(logs, place)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(rollups, "BUCKET_ROWS", -(-14 // buckets))
+        load_sums(str(place), summed.visit, (), NOW)
+    load_parts(str(place), rows.visit, (), NOW)
+    assert rollup(summed) == rollup(rows)
+    expected = [("acme", name, 1) for name in "abcdefg"]
+    found = "SELECT tenant, workflow, sum(requests)::INT FROM rollup GROUP BY ALL ORDER BY ALL"
+    assert summed.rows(found) == expected

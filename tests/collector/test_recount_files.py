@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -177,3 +178,28 @@ def test_calls_of_a_closed_period_are_left_alone(books, older, again, log):
             "(TIMESTAMP '2000-01-01', TIMESTAMP '2100-01-01', 'closed', TIMESTAMP '2026-10-07')"
         )
     assert again() == Summary()
+
+
+def test_a_call_whose_prompt_stands_in_another_record_is_counted_again(books, older, again, open_books):
+    run = "01990000-0000-7000-8000-000000000001"  # 2025-09-01, 00:50 UTC
+    start = {"event": "on_llm_start", "run_id": run, "prompts": [TEXT]}
+    start["metadata"] = {"ls_provider": "openai"}
+    said = {"response_metadata": {"model_provider": "openai", "model_name": "gpt-4.1-mini-2025-04-14"}}
+    end = {"event": "on_llm_end", "run_id": run}
+    answer = {"text": "By post.", "message": {"content": "By post.", "type": "ai", **said}}
+    end["response"] = {"generations": [[answer]]}
+    contents_of = {name: json.dumps(each).encode() + b"\n" for name, each in (("s", start), ("e", end))}
+    fresh = open_books()
+    logs = {
+        each: [each.file(f"{n}.jsonl", data) for n, data in contents_of.items()] for each in (books, fresh)
+    }
+    older(*logs[books])
+    before = books.rows("SELECT cost_usd FROM requests")
+    fresh.ingest(*logs[fresh], segment_rules=NEWER)
+    assert contents(books)["requests"] != contents(fresh)["requests"]
+    done = again()
+    assert (done.changed, done.not_found) == (1, 0)
+    counted = "SELECT seg_context, seg_user, counted_input_tokens, rules FROM requests"
+    assert books.rows(counted) == fresh.rows(counted)
+    assert books.rows("SELECT cost_usd FROM requests") == before
+    assert again().calls == 0
