@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from collector import cutting, ingest
 from collector.counting import RULES_VERSION
 from collector.ingest import Intake
 from collector.recounting import recount_files
@@ -109,3 +110,26 @@ def test_a_followed_file_is_counted_again_as_a_whole(books, data, monkeypatch):
     recount_files([str(path)], books.visit, Intake(), NOW, Which())
     assert books.rows(counted) == before
     assert books.rows("SELECT DISTINCT rules FROM requests WHERE rules IS NOT NULL") == [(RULES_VERSION,)]
+
+
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_helpers_that_read_files_in_stretches_leave_a_followed_file_whole(
+    open_books, data, chat_record, as_lines, monkeypatch, name
+):
+    monkeypatch.setattr(ingest, "POOLED_FROM", 0)
+    monkeypatch.setattr(cutting, "STRETCH_BYTES", 1_000)
+    alone, helped = open_books(), open_books()
+    for books, workers in ((alone, 1), (helped, 2)):
+        other = books.file("calls.jsonl", as_lines([chat_record(number) for number in range(6)]))
+        books.ingest(books.file("log.jsonl", data(name)), other, workers=workers)
+    assert contents(helped) == contents(alone)
+
+
+def test_a_rejected_call_of_a_page_is_booked_once_its_cause_is_gone(books, samples):
+    page = json.loads((samples / "formats" / "openai.jsonl").read_text(encoding="utf-8").splitlines()[-2])
+    page["data"][1]["created"] = int((NOW + timedelta(days=3)).timestamp())
+    books.ingest(books.file("page.json", json.dumps(page, indent=1).encode()), now=NOW)
+    assert (len(contents(books)), len(books.reasons())) == (1, 1)
+    told = retry(books.visit, Intake(), NOW + timedelta(days=4))
+    assert (told.booked, told.still_rejected, told.gone) == (1, 0, 0)
+    assert (len(contents(books)), books.reasons()) == (2, [])
