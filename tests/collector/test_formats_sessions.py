@@ -186,3 +186,14 @@ def test_a_fork_goes_on_from_its_parents_total(books, sample, as_lines):
         ("2026-09-02 09:02:00", 2500),
         ("2026-09-03 00:01:00", 100),
     ]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_an_answer_in_two_files_the_one_with_the_most_output_stands(books, sample, as_lines, order):
+    short, long = sample("claude_code")[2:4]
+    resumed = {**short, "sessionId": "5d0c1f7e-0000-4000-8000-00000000f002"}
+    files = [("a.jsonl", [resumed]), ("b.jsonl", [short, long])]
+    for place in order:
+        name, lines = files[place]
+        books.ingest(books.file(name, as_lines(lines)))
+    assert books.rows("SELECT output_tokens, cache_write_1h_tokens FROM requests") == [(88, 1200)]
