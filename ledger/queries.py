@@ -176,6 +176,15 @@ def prompt_use(ledger: Ledger, start: datetime, end: datetime) -> pl.DataFrame:
     return checked(frame, PROMPT_USE, "prompt use")
 
 
+def workflows(ledger: Ledger, start: datetime, end: datetime) -> list[str]:
+    """The workflows that had calls in [start, end), by name."""
+    sql = (
+        "SELECT DISTINCT workflow FROM rollup WHERE bucket >= ? AND bucket < ? AND workflow IS NOT NULL "
+        "ORDER BY 1"
+    )
+    return [str(name) for (name,) in ledger.rows(sql, [_naive(start), _naive(end)])]
+
+
 def calls(ledger: Ledger, start: datetime, end: datetime) -> int:
     """How many calls were made in [start, end), to the quarter of an hour."""
     sql = "SELECT sum(requests) FROM rollup WHERE bucket >= ? AND bucket < ?"

@@ -13,6 +13,7 @@ from tollbook.commands import (
     cluster,
     columns,
     counting,
+    envelopes,
     explaining,
     formats,
     incidents,
@@ -68,6 +69,7 @@ def _assembled() -> typer.Typer:
     app.command("explain")(explaining.explain)
     app.command("forecast")(money.forecast)
     app.command("budgets")(money.budgets)
+    app.add_typer(_envelopes(), name="envelopes")
     app.command("bills")(bills.bills)
     app.command("columns")(columns.columns)
     app.command("count")(counting.count)
@@ -116,6 +118,13 @@ def _counts() -> typer.Typer:
     group = typer.Typer(add_completion=False)
     group.callback(invoke_without_command=True)(counting.counts)
     group.command("refit")(refit.refit)
+    return group
+
+
+def _envelopes() -> typer.Typer:
+    group = typer.Typer(add_completion=False)
+    group.callback(invoke_without_command=True)(envelopes.envelopes)
+    group.command("suggest")(envelopes.suggest)
     return group
 
 

@@ -128,3 +128,33 @@ def test_an_increase_is_told_beside_the_limits_it_is_in(in_folder, folder: Path)
     done = in_folder("budgets", "--as-of", AS_OF)
     assert "limits with a temporary increase of $5.00" in done.out
     assert "$15.00" in done.out
+
+
+def test_proposed_envelopes_are_accepted_as_configuration(folder: Path, in_folder) -> None:
+    lines = [
+        json.dumps(
+            {
+                "tollbook": 1,
+                "ts": f"2026-10-0{1 + n % 6}T10:00:00Z",
+                "call_id": f"many-{n}",
+                "tenant": "acme",
+                "workflow": 'the "many"',
+                "model": "gpt-4.1",
+                "input_tokens": 1000 + n,
+                "output_tokens": 50,
+            }
+        )
+        for n in range(60)
+    ]
+    (folder / "logs" / "many.jsonl").write_text("\n".join(lines) + "\n")
+    assert in_folder("ingest", "--as-of", AS_OF).code == 0
+    assert in_folder("envelopes", "suggest", "--out", "proposed.toml", "--as-of", AS_OF).code == 0
+    proposed = (folder / "proposed.toml").read_text()
+    file = folder / "tollbook.toml"
+    file.write_text(file.read_text() + "\n" + proposed)
+    said = json.loads(in_folder("envelopes", "--period", "2026-10", "--json", "--as-of", AS_OF).out)
+    (row,) = (row for row in said["envelopes"] if row["direction"] == "input")
+    # 1,000 to 1,059: the p95 lies at 1,056.05, written to three digits.
+    assert (row["workflow"], row["expected_p95"], row["state"]) == ('the "many"', 1060.0, "within")
+    again = json.loads(in_folder("envelopes", "suggest", "--json", "--as-of", AS_OF).out)
+    assert again["suggestions"] == []
