@@ -134,17 +134,17 @@ def test_a_call_whose_records_lie_weeks_apart_is_one_row_after_uniting(ledger_pa
         assert rows.unite(ledger, [], NOW) == 0
 
 
-@pytest.fixture
-def version_1(ledger_path) -> Path:
+@pytest.fixture(params=[1, 2])
+def older(request, ledger_path) -> Path:
     connection = duckdb.connect(str(ledger_path))
-    connection.execute((SAMPLES / "version-1.sql").read_text())
+    connection.execute((SAMPLES / f"version-{request.param}.sql").read_text())
     connection.execute("INSERT INTO ledger_facts VALUES ('key_id', ?)", [keys.key_id(bytes(32))])
     connection.close()
     return ledger_path
 
 
-def test_a_ledger_of_version_1_gets_its_tables_from_its_rows(version_1):
-    with store.open(version_1) as ledger:
+def test_an_older_ledger_gets_its_tables_from_its_rows(older):
+    with store.open(older) as ledger:
         found = ledger.rows(
             "SELECT bucket, tenant, sum(requests), sum(cost_usd) FROM rollup GROUP BY ALL ORDER BY ALL"
         )
@@ -161,12 +161,12 @@ def test_a_ledger_of_version_1_gets_its_tables_from_its_rows(version_1):
     assert uses == [(6, START)]
 
 
-def test_a_migrated_ledger_has_the_tables_of_a_new_one(version_1, tmp_path):
+def test_a_migrated_ledger_has_the_tables_of_a_new_one(older, tmp_path):
     columns = (
         "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE database_name <> 'system' "
         "AND NOT internal ORDER BY ALL"
     )
-    with store.open(version_1) as old, store.open(tmp_path / "new.duckdb") as new:
+    with store.open(older) as old, store.open(tmp_path / "new.duckdb") as new:
         assert sorted(set(old.rows(columns)), key=str) == sorted(set(new.rows(columns)), key=str)
 
 
@@ -188,3 +188,16 @@ def test_rows_of_the_running_transaction_are_told_by_their_number(ledger_path, r
         with ledger.transaction():
             ledger.execute("INSERT INTO requests SELECT * FROM requests")
             assert ledger.rows(f"SELECT count(*) FROM {rows._JUST_INSERTED}") == [(1,)]
+
+
+def test_rows_of_an_older_ledger_take_records_that_come_later(older, records, batch):
+    with store.open(older) as ledger:
+        known = ledger.rows(
+            "SELECT request_id::VARCHAR FROM requests WHERE tenant IS NULL ORDER BY ts LIMIT 1"
+        )
+        later = records({"ts": START + timedelta(minutes=7), "tenant": "late", "latency_ms": 900})
+        post(ledger, batch(later.with_columns(request_id=pl.lit(known[0][0]))), [], NOW)
+        found = ledger.rows("SELECT tenant, latency_ms, inherited FROM requests WHERE latency_ms = 900")
+        assert found == [("late", 900, 12)]
+        summed = ledger.rows("SELECT sum(requests)::INT FROM rollup WHERE tenant = 'late'")
+        assert summed == [(1,)]
