@@ -66,6 +66,12 @@ def carry_out(ledger: Ledger, purge: Purge, now: datetime) -> Purged:
             f"WHERE end_user IN (SELECT end_user FROM requests WHERE {where})",
             given,
         )
+        ledger.execute(f"UPDATE spans SET end_user = NULL WHERE end_user IS NOT NULL AND {where}", given)
+        ledger.execute(
+            "UPDATE corrections SET old_value = NULL, new_value = NULL WHERE column_name = 'end_user' "
+            f"AND request_id IN (SELECT request_id FROM requests WHERE {where})",
+            given,
+        )
         ledger.execute(f"UPDATE requests SET {_CLEARED} WHERE {_TRACES} AND {where}", given)
         ledger.execute("INSERT INTO audit VALUES (?, 'purged', ?)", [at, _told(purge, found)])
     ledger.execute("CHECKPOINT")
