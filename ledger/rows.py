@@ -160,10 +160,12 @@ def _merged(ledger: Ledger, again: pl.DataFrame, where: Near) -> pl.DataFrame:
     seen_once = seen_once.join(kept, on="request_id", how="anti")
     own = pl.concat([kept, seen_once, again.select(kept.columns)])
     adopted = adopted_parts(ledger, own, where)
-    several = pl.concat([again["request_id"], adopted["request_id"]])
-    keep_parts(ledger, seen_once.filter(pl.col("request_id").is_in(several.implode())))
+    several = pl.concat([again["request_id"], adopted["request_id"], kept["request_id"]])
+    is_one_of_several = pl.col("request_id").is_in(several.unique().implode())
+    keep_parts(ledger, seen_once.filter(is_one_of_several))
     keep_parts(ledger, again)
-    return merge(pl.concat([own, adopted]))
+    merged = merge(pl.concat([own, adopted]).filter(is_one_of_several))
+    return pl.concat([seen_once.filter(~is_one_of_several), merged])
 
 
 def _as_read(ledger: Ledger, table: str) -> pl.DataFrame:
