@@ -55,6 +55,7 @@ _POLICY: dict[str, _Control] = {
     "dollar_excess": _APPROVE,
     "envelope": _COMPRESS,
     "prompt_change": _COMPRESS,
+    "prompt_review": _COMPRESS,
 }
 _BY_KIND = {control.kind: control for control in (_CAP, _COMPRESS, _CHEAPER, _APPROVE)}
 

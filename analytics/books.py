@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -21,12 +22,14 @@ class Books:
     """The ledger as of `now` (aware UTC).
 
     `rollup` reaches back 36 days where there are so many, `sizes` (SIZE_BINS of the workflows that have an
-    envelope) a day, `prompts` (PROMPT_USE) 8 days. `timed` is the part of the rollup whose times are the
+    envelope) a day, `prompts` (PROMPT_USE) 15 days. `timed` is the part of the rollup whose times are the
     calls' own: only those, as in `sizes`, can say when something was unusual; None where that is all of it.
     `last_data` is when anything last came in. An excess below `floor_usd` is not
     told. `windows_h` are the hours over which excess is measured. `stale_after` is how old the last data may
     be; `last_check` is the moment of the check before. `counts` (COUNT_DAYS) reaches as far back as `rollup`,
-    and a share of equal counts that falls by `exact_share_fall` is told.
+    and a share of equal counts that falls by `exact_share_fall` is told. `approvals` says of prompt versions
+    that were reviewed whether they were approved; a new prompt that adds `review_from_usd` a month wants
+    one.
     """
 
     rollup: pl.DataFrame
@@ -44,6 +47,8 @@ class Books:
     last_check: datetime | None = None
     counts: pl.DataFrame = field(default_factory=lambda: empty(COUNT_DAYS))
     exact_share_fall: float = 0.05
+    approvals: Mapping[str, bool] = field(default_factory=dict)
+    review_from_usd: Decimal | None = None
 
     @property
     def datable(self) -> pl.DataFrame:

@@ -20,6 +20,8 @@ _BEFORE = timedelta(days=7)
 # Prompts name their tenant, so that one edit is a new version with each: those of a day are one change.
 _ONE_CHANGE = timedelta(hours=24)
 _SCALE = Decimal("1e-12")
+# A twelfth of a year.
+DAYS_A_MONTH = Decimal("30.4375")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,12 @@ class Change:
         if self.before is None or self.after is None:
             return None
         return ((self.after.usd - self.before.usd) * self.a_day).quantize(_SCALE)
+
+    @property
+    def usd_a_month(self) -> Decimal | None:
+        """The same over a mean month."""
+        a_day = self.usd_a_day
+        return None if a_day is None else (a_day * DAYS_A_MONTH).quantize(_SCALE)
 
 
 def changes(used: pl.DataFrame, period: Period) -> list[Change]:

@@ -372,6 +372,37 @@ PROMPT_CHANGES = _schema(
     }
 )
 
+# Prompts asked again of the same model, by workflow. `repeats_usd` is what all but the first call of each
+# cost, `fixed_usd` the part asked at temperature 0, which a cache can answer without a change.
+REPEATS = _schema(
+    {
+        "workflow": pl.String,
+        "requests": pl.Int64,
+        "repeats": pl.Int64,
+        "repeats_usd": USD,
+        "fixed_usd": USD,
+        "cost_usd": USD,
+    }
+)
+
+# Input as a share of the model's context window, by workflow; `near` counts calls from 90 % on, `refused`
+# errors that name the context; `least_room` is the window less input and asked output of the fullest call.
+CONTEXT_USE = _schema(
+    {
+        "workflow": pl.String,
+        "requests": pl.Int64,
+        "p50_share": pl.Float64,
+        "p95_share": pl.Float64,
+        "most_share": pl.Float64,
+        "near": pl.Int64,
+        "refused": pl.Int64,
+        "least_room": pl.Int64,
+        "chunks": pl.Float64,
+        "tokens_a_chunk": pl.Float64,
+        "context_usd": USD,
+    }
+)
+
 # Observed against envelope, one row per envelope and direction (input, output, cost).
 # expected/observed percentiles in tokens (NULL for cost). `variance_usd` is the money outside.
 ENVELOPES = _schema(

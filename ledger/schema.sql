@@ -215,6 +215,15 @@ CREATE TABLE prompt_versions (
     tool_tokens MAP(VARCHAR, BIGINT)
 );
 
+-- What people decided about prompt versions; the newest decision holds.
+CREATE TABLE prompt_reviews (
+    prompt_version VARCHAR NOT NULL,
+    verdict VARCHAR NOT NULL,
+    reviewer VARCHAR NOT NULL,
+    note VARCHAR NOT NULL,
+    reviewed_at TIMESTAMP NOT NULL
+);
+
 -- The dated price book: append only. `kind` is list or contract; `above_input_tokens` is the size of a
 -- request's input past which the price holds for all of it.
 CREATE TABLE prices (

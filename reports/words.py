@@ -58,6 +58,7 @@ RULES = {
     "dollar_excess": "spend above usual",
     "envelope": "outside its envelope",
     "prompt_change": "new prompt",
+    "prompt_review": "prompt to review",
     "collector_stale": "no new data",
     "unattributed": "spend without a tenant",
     "unpriced": "requests without a price",

@@ -20,6 +20,7 @@ from tollbook.commands import (
     intake,
     money,
     privacy,
+    prompts,
     query,
     recount,
     refit,
@@ -70,6 +71,7 @@ def _assembled() -> typer.Typer:
     app.command("forecast")(money.forecast)
     app.command("budgets")(money.budgets)
     app.add_typer(_envelopes(), name="envelopes")
+    app.add_typer(_prompts(), name="prompts")
     app.command("bills")(bills.bills)
     app.command("columns")(columns.columns)
     app.command("count")(counting.count)
@@ -125,6 +127,14 @@ def _envelopes() -> typer.Typer:
     group = typer.Typer(add_completion=False)
     group.callback(invoke_without_command=True)(envelopes.envelopes)
     group.command("suggest")(envelopes.suggest)
+    return group
+
+
+def _prompts() -> typer.Typer:
+    group = typer.Typer(add_completion=False)
+    group.callback(invoke_without_command=True)(prompts.prompts)
+    group.command("approve")(prompts.approve)
+    group.command("reject")(prompts.reject)
     return group
 
 

@@ -35,6 +35,7 @@ from tollbook.tables import (
     IngestTable,
     LedgerTable,
     PriceTable,
+    PromptsTable,
     ReportTable,
     RouteTable,
     RunTable,
@@ -71,6 +72,7 @@ class Settings(BaseSettings):
     report: ReportTable = ReportTable()
     run: RunTable = RunTable()
     anomaly: AnomalyTable = AnomalyTable()
+    prompts: PromptsTable = PromptsTable()
     channel: tuple[ChannelTable, ...] = ()
     route: tuple[RouteTable, ...] = ()
 

@@ -31,6 +31,7 @@ from ledger import count_days, queries, rows, spans
 from ledger.derived import settle
 from ledger.figures import DataHealth, Finding, Incident, IncidentState
 from ledger.prices import book_date, book_version
+from ledger.prompt_reviews import Verdict, reviews
 from ledger.retention import Drop, drop
 from ledger.samples import delete_before
 from ledger.store import Ledger
@@ -288,7 +289,7 @@ def _books(ledger: Ledger, config: Configuration, now: datetime) -> Books:
         rollup=queries.rollup(ledger, now - _HISTORY, now, cuts, whole),
         timed=queries.rollup(ledger, now - _HISTORY, now, cuts, whole, timed=True) if mixed else None,
         sizes=queries.size_bins(ledger, quarter(now) - _DAY, quarter(now), covered, by_time=True),
-        prompts=queries.prompt_use(ledger, quarter(now) - 8 * _DAY, quarter(now)),
+        prompts=queries.prompt_use(ledger, quarter(now) - 15 * _DAY, quarter(now)),
         now=now,
         zone=config.zone,
         envelopes=parts.envelopes(settings),
@@ -300,6 +301,10 @@ def _books(ledger: Ledger, config: Configuration, now: datetime) -> Books:
         last_check=queries.last_check(ledger),
         counts=count_days.read(ledger, now - _HISTORY, now),
         exact_share_fall=settings.anomaly.exact_share_fall,
+        approvals={
+            version: review.verdict is Verdict.APPROVED for version, review in reviews(ledger, now).items()
+        },
+        review_from_usd=settings.prompts.review_from_usd_per_month,
     )
 
 

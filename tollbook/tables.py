@@ -381,6 +381,12 @@ class AnomalyTable(_Table):
     exact_share_fall: Annotated[float, Field(gt=0, le=1)] = 0.05
 
 
+class PromptsTable(_Table):
+    """When a new prompt wants a review."""
+
+    review_from_usd_per_month: Usd | None = Decimal(100)
+
+
 class ChannelTable(_Table):
     """One way to reach people; secrets come from the environment or a file, never from here."""
 

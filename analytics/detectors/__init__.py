@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from analytics.books import Books
-from analytics.detectors import budget, count_drift, dollar_excess, envelope, prompt_change, stale, unpriced
+from analytics.detectors import (
+    budget,
+    count_drift,
+    dollar_excess,
+    envelope,
+    prompt_change,
+    prompt_review,
+    stale,
+    unpriced,
+)
 from ledger.figures import Finding
 
 DETECTORS: dict[str, Callable[[Books], list[Finding]]] = {
@@ -14,6 +23,7 @@ DETECTORS: dict[str, Callable[[Books], list[Finding]]] = {
     "dollar_excess": dollar_excess.find,
     "envelope": envelope.find,
     "prompt_change": prompt_change.find,
+    "prompt_review": prompt_review.find,
     "unpriced": unpriced.find,
     "count_drift": count_drift.find,
 }

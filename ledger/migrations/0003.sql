@@ -72,3 +72,12 @@ CREATE TABLE spans (
     environment VARCHAR,
     end_user VARCHAR
 );
+
+-- What people decided about prompt versions; the newest decision holds.
+CREATE TABLE prompt_reviews (
+    prompt_version VARCHAR NOT NULL,
+    verdict VARCHAR NOT NULL,
+    reviewer VARCHAR NOT NULL,
+    note VARCHAR NOT NULL,
+    reviewed_at TIMESTAMP NOT NULL
+);

@@ -158,3 +158,55 @@ def test_proposed_envelopes_are_accepted_as_configuration(folder: Path, in_folde
     assert (row["workflow"], row["expected_p95"], row["state"]) == ('the "many"', 1060.0, "within")
     again = json.loads(in_folder("envelopes", "suggest", "--json", "--as-of", AS_OF).out)
     assert again["suggestions"] == []
+
+
+def prompt_calls(folder: Path) -> None:
+    """A prompt of 1,000 tokens on six days, and one of 9,000 with two tenants since the seventh."""
+    lines = []
+    for day in range(1, 8):
+        for n in range(10):
+            is_new = day == 7
+            lines.append(
+                {
+                    "ts": f"2026-10-0{1 + day}T10:00:0{n}Z",
+                    "request": {
+                        "model": "gpt-4.1",
+                        "messages": [
+                            {"role": "system", "content": "New rules." if is_new else "Old rules."},
+                            {"role": "user", "content": f"question {n}"},
+                        ],
+                    },
+                    "response": {
+                        "id": f"chatcmpl-{'abcdefghijklmnopqrstuvwx'}{day}{n}",
+                        "model": "gpt-4.1",
+                        "choices": [{"message": {"role": "assistant", "content": "yes"}}],
+                        "usage": {"prompt_tokens": 9000 if is_new else 1000, "completion_tokens": 1},
+                    },
+                    "metadata": {"tenant": "xy"[n % 2], "workflow": "faq"},
+                }
+            )
+    (folder / "logs" / "prompts.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_a_prompt_version_is_approved_by_name(folder: Path, in_folder) -> None:
+    prompt_calls(folder)
+    as_of = ("--as-of", "2026-10-09T00:00:00Z")
+    assert in_folder("ingest", *as_of).code == 0
+    (change,) = json.loads(in_folder("prompts", "--days", "2", "--json", *as_of).out)["changes"]
+    assert (change["workflow"], change["review"]) == ("faq", "open")
+    version = change["versions"][0]
+    done = in_folder("prompts", "approve", version[:10], "--by", "kim", "--note", "worth it", *as_of)
+    assert done.code == 0
+    assert "approved by kim: worth it" in done.out
+    (change,) = json.loads(in_folder("prompts", "--days", "2", "--json", *as_of).out)["changes"]
+    assert change["review"] == "approved"
+    assert {review["by"] for review in change["reviews"]} == {"kim"}
+    assert in_folder("prompts", "reject", version, "--by", "lee", "--note", "no", "--alone", *as_of).code == 0
+    assert "rejected" in in_folder("prompts", "--days", "2", *as_of).out
+
+
+def test_an_unknown_version_is_said(in_folder) -> None:
+    assert in_folder("ingest", "--as-of", AS_OF).code == 0
+    done = in_folder("prompts", "approve", "zz", "--by", "kim", "--note", "why")
+    assert done.code == 2
+    assert "no prompt version begins with 'zz'" in done.err
