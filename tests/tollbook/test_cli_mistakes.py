@@ -17,7 +17,7 @@ MISTAKES = {
     "a bad date": (("report", "daily", "--date", "30.10.2026"), "'30.10.2026' is no day"),
     "a bad moment": (("check", "--as-of", "yesterday"), "--as-of 'yesterday' is no time"),
     "a bad assumed time": (("ingest", "logs", "--assume-time", "noon"), "--assume-time 'noon' is no time"),
-    "an unknown format": (("ingest", "logs", "--format", "csv"), "there are auto, tollbook, litellm"),
+    "an unknown format": (("ingest", "logs", "--format", "csv"), "there are auto, tollbook, table"),
     "a format without paths": (("ingest", "--format", "pair"), "are for paths"),
     "a missing file": (("ingest", "nowhere.jsonl"), "nothing to read at 'nowhere.jsonl'"),
     "a missing configuration": (("doctor", "--config", "no.toml"), "`tollbook init`"),
