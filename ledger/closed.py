@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import polars as pl
+
 from ledger import derived
 from ledger.booking import MONEY_COLUMNS
 from ledger.frames import ROLLUP_KEYS, USAGE_COLUMNS
@@ -27,6 +29,8 @@ CORRECTED = (
     "price_id",
     "unpriced_reason",
 )
+# What a call may have from a step above it, of what is corrected.
+INHERITED = ("tenant", "workflow", "environment")
 # A call lies in a closed period by its row there; without one, by the time that all of its records give it.
 _IS_CLOSED = (
     "EXISTS (SELECT 1 FROM sealed WHERE kind = 'closed' AND {rows}.ts >= period_start "
@@ -46,6 +50,17 @@ def close(ledger: Ledger, start: datetime, end: datetime, now: datetime) -> None
 def any_is(ledger: Ledger) -> bool:
     """Whether any period is closed."""
     return bool(ledger.rows("SELECT 1 FROM sealed WHERE kind = 'closed' LIMIT 1"))
+
+
+def said_late(ledger: Ledger) -> pl.DataFrame:
+    """What the corrections of late calls put each of INHERITED to: `request_id`, `was_tenant`, and so on."""
+    said = ", ".join(
+        f"any_value(new_value) FILTER (column_name = '{name}') AS was_{name}" for name in INHERITED
+    )
+    return ledger.frame(
+        f"SELECT request_id::VARCHAR AS request_id, {said} FROM corrections WHERE reason = '{LATE}' "
+        "GROUP BY 1"
+    )
 
 
 def withhold(ledger: Ledger, as_read: str, now: datetime, *, taken_out: bool) -> None:

@@ -65,9 +65,8 @@ def merge(parts: pl.DataFrame) -> pl.DataFrame:
             *(pl.col(column).drop_nulls().first() for column in plain),
             *(_first_where(column, _has_usage) for column in _USAGE),
             *(_first_where(column, _has_answer) for column in ANSWER),
-            *(_first_where(column, _same_end & pl.col(column).is_not_null()) for column in _END),
-            *(_first_where(column, _has_count) for column in _PROMPT if column != "count_method"),
-            _first_where("count_method", _has_count).fill_null("none"),
+            *(pl.col(column).filter(_same_end).drop_nulls().first() for column in _END),
+            *(_first_where(column, _has_count) for column in _PROMPT),
             pl.coalesce(_started, _ended, pl.col("ts").min()),
             pl.coalesce(pl.col("latency_ms").drop_nulls().first(), _took),
             _end.alias("status"),
@@ -81,7 +80,9 @@ def merge(parts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _first_where(column: str, condition: pl.Expr) -> pl.Expr:
-    return pl.col(column).filter(condition).first()
+    """The value of the first record of which this is true; where it is of none, the first value there is."""
+    found = pl.col(column).filter(condition).first()
+    return pl.when(condition.any()).then(found).otherwise(pl.col(column).drop_nulls().first()).alias(column)
 
 
 def _first_of_each(column: str, length: int) -> pl.Expr:

@@ -14,7 +14,7 @@ from ledger.frames import BILLS, PART, SPANS
 from ledger.known import known
 from ledger.prices import Contract
 from ledger.retention import dropped_days, refused
-from ledger.rows import completed, keep_parts, write
+from ledger.rows import completed, keep_parts, withheld_beneath, write
 from ledger.samples import fresh as fresh_samples
 from ledger.samples import keep as keep_samples
 from ledger.store import Ledger
@@ -242,7 +242,8 @@ def _post_records(
     )
     keep_parts(ledger, parts.drop("batch"))
     completes = completed(ledger, parts)
-    late = spans.beneath(ledger, spans.keep(ledger, pl.concat(batch.spans for batch in batches)))
+    changed = spans.keep(ledger, pl.concat(batch.spans for batch in batches))
+    late = pl.concat([spans.beneath(ledger, changed), withheld_beneath(ledger, changed)])
     touched = pl.concat([late, completes.select(late.columns)]).unique("request_id", keep="any")
     write(ledger, calls.drop("batch"), held, touched, contracts, now)
     spoken_for = pl.concat([completes["span"], calls["span"]]).drop_nulls().unique()

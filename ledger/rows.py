@@ -49,7 +49,7 @@ def write(
         return
     where = _around(of_known, again)
     held = take_out(ledger, existing, where)
-    merged = _merged(ledger, again, where)
+    merged = _merged(ledger, again, of_known["request_id"], where)
     _book(ledger, pl.concat([alone, merged]), held, spans.kept_from_above(ledger, "gone"), contracts, now)
 
 
@@ -65,6 +65,28 @@ def completed(ledger: Ledger, parts: pl.DataFrame) -> pl.DataFrame:
     ]
     with ledger.scanning("sought", parts.select(pl.col("request_id").alias("id")).unique()):
         return ledger.frame(" UNION ".join(looks), [*where.params, PART, *where.params, PART])
+
+
+def withheld_beneath(ledger: Ledger, changed: pl.DataFrame) -> pl.DataFrame:
+    """The calls without a row, late for a closed period, that these steps tell more of: spans.TOUCHED."""
+    if changed.is_empty() or not closed.any_is(ledger):
+        return spans.TOUCHED.to_frame()
+    steps = spans.all_beneath(ledger, changed)
+    where = near(steps)
+    with ledger.scanning("steps", steps.select("span")):
+        calls = ledger.frame(
+            "SELECT DISTINCT request_id::VARCHAR AS request_id FROM record_parts "
+            f"WHERE ({where.sql} OR ts_estimated) AND id_kind <> ? "
+            "AND parent_span IN (SELECT span::UUID FROM steps) "
+            f"AND request_id NOT IN (SELECT request_id FROM requests WHERE {where.sql} OR ts_estimated)",
+            [*where.params, PART, *where.params],
+        )
+    own = parts_of(ledger, calls["request_id"], where)
+    found = spans.resolved(ledger, merge(pl.concat([own, adopted_parts(ledger, own, where)])))
+    was = closed.said_late(ledger)
+    is_other = pl.any_horizontal(pl.col(f"was_{name}").ne_missing(pl.col(name)) for name in closed.INHERITED)
+    told = found.join(was, on="request_id").filter(is_other)
+    return told.select(pl.col(name).cast(kind) for name, kind in spans.TOUCHED.items())
 
 
 def _around(of_known: pl.DataFrame, again: pl.DataFrame) -> Near:
@@ -152,10 +174,13 @@ def _held(ledger: Ledger, *, every: bool) -> pl.DataFrame:
     return held_terms(booked, prices)
 
 
-def _merged(ledger: Ledger, again: pl.DataFrame, where: Near) -> pl.DataFrame:
-    """Merge all records of each call in `again` or in `gone`; of one told by several, keep the records."""
+def _merged(ledger: Ledger, again: pl.DataFrame, of_known: pl.Series, where: Near) -> pl.DataFrame:
+    """Merge all records of each call in `again` or known; of one told by several, keep the records.
+
+    A known call that has no row in `gone` came late for a closed period: only its records are there.
+    """
     seen_once = _as_read(ledger, "gone")
-    ids = pl.concat([again["request_id"], seen_once["request_id"]])
+    ids = pl.concat([again["request_id"], of_known])
     kept = parts_of(ledger, ids, where)
     seen_once = seen_once.join(kept, on="request_id", how="anti")
     own = pl.concat([kept, seen_once, again.select(kept.columns)])

@@ -85,7 +85,7 @@ def beneath(ledger: Ledger, changed: pl.DataFrame) -> pl.DataFrame:
     """The calls in the ledger that come to other dimensions by these steps: TOUCHED."""
     if changed.is_empty():
         return TOUCHED.to_frame()
-    steps = _all_beneath(ledger, changed)
+    steps = all_beneath(ledger, changed)
     where = near(steps)
     own = ", ".join(f"{_own(name)} AS {name}, {name} AS was_{name}" for name in INHERITED)
     with ledger.scanning("steps", steps.select("span")):
@@ -102,7 +102,7 @@ def beneath(ledger: Ledger, changed: pl.DataFrame) -> pl.DataFrame:
     return found.filter(is_other).select(pl.col(name).cast(kind) for name, kind in TOUCHED.items())
 
 
-def _all_beneath(ledger: Ledger, changed: pl.DataFrame) -> pl.DataFrame:
+def all_beneath(ledger: Ledger, changed: pl.DataFrame) -> pl.DataFrame:
     """These steps and all that lie beneath them."""
     found = newest = changed
     for _ in range(_MOST_LEVELS):
