@@ -18,11 +18,12 @@ from ledger.types import Api, Request
 KEYS = ("records", "usage", "session")
 FACTS = Facts(
     cache="inside the input: input_tokens includes cached_input_tokens",
-    identity="the first session's id with the running total, so that a fork's copy of its parent is the same",
+    identity="the first session's id with the running total, so that a fork's copy of its parent is the same;"
+    " a thread of `codex exec --json` is one call",
     times="timestamp, of the answer; `codex exec --json` has none",
     unknown=(
         "prompts and answers are not read, so nothing is counted again",
-        "the model of `codex exec --json`, and how many calls its turn was",
+        "the model of `codex exec --json`, and how many turns and calls its thread was",
         "the id of the answer, the duration",
         "calls before a session's first total, and those of a fork whose parent is not named",
     ),
@@ -74,7 +75,8 @@ class _Session:
     scope: str | None = None
     model: str | None = None
     total: Json | None = None
-    turns: int = 0
+    # How often the total of a thread began.
+    turns: int = 1
 
 
 def follow() -> Follow:
@@ -99,11 +101,33 @@ def _items(record: Json, session: _Session) -> Iterator[Json]:
     elif kind == "event_msg" and payload.get("type") == "token_count":
         yield from _counted(record, payload, session)
     elif kind == "thread.started":
-        session.about, session.scope, session.is_fork = {"id": record.get("thread_id")}, None, False
-        session.model, session.total, session.turns = None, None, 0
+        _begin_thread(record, session)
     elif kind == "turn.completed":
-        session.turns += 1
-        yield _item(record, record.get("usage"), session)
+        yield _turned(record, session)
+
+
+def _begin_thread(record: Json, session: _Session) -> None:
+    """Begin a thread, unless it is the same that goes on."""
+    if session.about.get("id") is None or session.about.get("id") != record.get("thread_id"):
+        session.about, session.scope, session.is_fork = {"id": record.get("thread_id")}, None, False
+        session.model, session.total, session.turns = None, None, 1
+
+
+def _turned(record: Json, session: _Session) -> Json:
+    """A thread as far as it is told: its turns say what all of it came to, also where another run resumed it.
+
+    Of turns that name no thread each has its share.
+    """
+    usage, before = record.get("usage"), session.total
+    if isinstance(usage, dict):
+        session.turns += before is not None and _fell(usage, before)
+        session.total = usage
+        usage = usage if session.about.get("id") else _share(usage, None, before)
+    return _item(record, usage, session)
+
+
+def _fell(total: Json, before: Json) -> bool:
+    return any((_less(total, before, key) or 0) < 0 for key in _COUNTS)
 
 
 def _counted(record: Json, payload: Json, session: _Session) -> Iterator[Json]:
@@ -147,7 +171,7 @@ def _item(record: Json, usage: object, session: _Session) -> Json:
         "model": session.model,
         "session": session.about,
         "scope": session.scope,
-        "turn": session.turns,
+        "turn": session.turns if record.get("type") == "turn.completed" else 0,
     }
 
 

@@ -148,7 +148,7 @@ def test_a_session_says_where_it_ran(codex):
     assert (codex[0].provider, codex[0].ts) == ("openai", datetime(2026, 9, 2, 9, 1, tzinfo=UTC))
 
 
-def test_the_turns_of_a_thread_are_known_by_their_number(codex):
+def test_a_thread_is_one_call_until_its_total_begins_again(codex):
     assert [call.call_id for call in codex[7:]] == [
         "01990000-bbbb-7000-8000-000000000002:1",
         "01990000-bbbb-7000-8000-000000000002:2",
@@ -197,3 +197,25 @@ def test_of_an_answer_in_two_files_the_one_with_the_most_output_stands(books, sa
         name, lines = files[place]
         books.ingest(books.file(name, as_lines(lines)))
     assert books.rows("SELECT output_tokens, cache_write_1h_tokens FROM requests") == [(88, 1200)]
+
+
+def turn(given, said):
+    return {"type": "turn.completed", "usage": {"input_tokens": given, "output_tokens": said}}
+
+
+def test_turns_of_one_thread_tell_its_total_and_are_never_added(books, as_lines):
+    thread = {"type": "thread.started", "thread_id": "01990000-dddd-7000-8000-000000000004"}
+    # The second run resumes the thread in a file of its own; the third is appended to the first's.
+    books.ingest(books.file("b.jsonl", as_lines([thread, turn(3000, 30)])))
+    books.ingest(
+        books.file("a.jsonl", as_lines([thread, turn(1000, 10), turn(2000, 20), thread, turn(4500, 45)]))
+    )
+    assert books.rows("SELECT input_tokens, output_tokens FROM requests") == [(4500, 45)]
+
+
+def test_turns_that_name_no_thread_have_their_share_each():
+    found = calls("codex", [turn(1000, 10), turn(3000, 30)])
+    assert [(call.call_id, call.usage) for call in found] == [
+        (None, Usage(1000, output_tokens=10)),
+        (None, Usage(2000, output_tokens=20)),
+    ]
