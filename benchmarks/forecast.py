@@ -169,7 +169,7 @@ def main() -> None:
     seconds = time.perf_counter() - started
     steady = [name for name, hours in series.items() if is_steady(hours)]
     regular = [name for name in steady if is_regular(series[name])]
-    groups = {"regular": regular, "steady": steady, "steady, half not tuned on": steady[1::2]}
+    groups = {"regular": regular, "steady": steady, "steady, every other one": steady[1::2]}
     if not wanted.traces:
         groups = {"made up": list(series)}
     found = [
