@@ -61,6 +61,8 @@ def carry_out(ledger: Ledger, purge: Purge, now: datetime) -> Purged:
                 f"(SELECT {name} FROM requests WHERE {where})",
                 given,
             )
+        # Parts without their call, and calls that came late for a closed period, have no row.
+        ledger.execute(f"UPDATE record_parts SET {_CLEARED} WHERE {_TRACES} AND {where}", given)
         ledger.execute(
             "UPDATE spans SET end_user = NULL "
             f"WHERE end_user IN (SELECT end_user FROM requests WHERE {where})",
