@@ -41,3 +41,9 @@ def test_every_option_is_on_the_page_and_none_that_does_not_exist():
 def test_every_command_says_what_it_does():
     for name, command in _commands(typer.main.get_command(app)):
         assert (command.help or "").strip(), name
+
+
+def test_help_holds_no_brackets_that_the_terminal_takes_for_markup():
+    for name, command in _commands(typer.main.get_command(app)):
+        texts = [command.help or "", *(getattr(each, "help", None) or "" for each in command.params)]
+        assert not [text for text in texts if re.search(r"\[[a-z#/@\[]", text)], name

@@ -14,7 +14,7 @@ from tollbook.desk import Desk, UsageError, at_desk
 def columns(
     desk: Desk, file: Annotated[Path, typer.Argument(help="A CSV, TSV, Parquet or JSON file.")]
 ) -> None:
-    """Propose a column map for a table of calls, as a [[source]] to look over and paste."""
+    """Propose a column map for a table of calls, as a source to look over and paste."""
     from collector.columns import names_in, proposed
     from collector.contents import first_objects
     from collector.sources import SourceError

@@ -23,7 +23,9 @@ def ingest(
     desk: Desk,
     paths: Annotated[
         list[str] | None,
-        typer.Argument(help="Files, globs, folders, .gz, .zst, URLs, or - ; without any, every [[source]]."),
+        typer.Argument(
+            help="Files, globs, folders, .gz, .zst, URLs, or - ; without any, every source of the configuration."
+        ),
     ] = None,
     form: Annotated[str, typer.Option("--format", help="auto, or the name of a format.")] = "auto",
     assume_time: Annotated[

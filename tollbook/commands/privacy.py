@@ -82,7 +82,7 @@ def samples(
     workflow: Annotated[str | None, typer.Option("--workflow", help="Only of this workflow.")] = None,
     most: Annotated[int, typer.Option("--last", min=1, help="How many, newest first.")] = 10,
 ) -> None:
-    """Show the redacted texts of calls that `[samples]` keeps."""
+    """Show the redacted texts of the calls that are kept as samples."""
     from ledger.samples import listed
     from tollbook import screen
 
