@@ -24,7 +24,7 @@ def ingest(
     paths: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Files, globs, folders, .gz, .zst, URLs, or - ; without any, every source of the configuration."
+            help="Files, globs, folders, .gz, .zst, URLs, or - ; without any, every source configured."
         ),
     ] = None,
     form: Annotated[str, typer.Option("--format", help="auto, or the name of a format.")] = "auto",
