@@ -82,7 +82,8 @@ class Row:
 def row(request: Request, record_digest: bytes, line: int, reading: Reading) -> Row:
     """Count and attribute one request. Raises ValueError where its time cannot be right or be known."""
     own_ts = _checked_time(request, reading)
-    ts = own_ts or reading.fallback_ts
+    # A part is no row, and its call has a time of its own.
+    ts = own_ts or reading.fallback_ts or (reading.ingested_at if request.part else None)
     if ts is None:
         raise ValueError("no time in the record: give one for all such records with --assume-time")
     if not reading.counts:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -174,6 +176,14 @@ def test_requests_and_answers_of_a_batch_meet_whichever_comes_first(books, recor
         ("fabrikam", "0.000071875000", False),
         ("northwind", "0.000002175000", True),
     ]
+
+
+def test_requests_and_answers_of_a_batch_meet_in_a_pipe(books, records, as_lines, monkeypatch):
+    lines = records("openai_batch")
+    piped = io.TextIOWrapper(io.BytesIO(as_lines([lines[0], lines[3]])))
+    monkeypatch.setattr(sys, "stdin", piped)
+    books.ingest("-", now=LATER)
+    assert (books.rows(JOINED), books.reasons()) == ([("northwind", "0.000002175000", True)], [])
 
 
 def test_a_request_of_another_batch_with_the_same_name_is_not_joined(books, records, as_lines):
