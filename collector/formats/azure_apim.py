@@ -65,7 +65,7 @@ _ABOUT = {
         *("DeploymentName", "ApiVersion", "Region", "WorkspaceId", "BackendId"),
     )
 }
-_MOST_OPEN = 1_000
+_MOST_OPEN = 4_000
 
 
 class Row(msgspec.Struct):
@@ -108,13 +108,14 @@ def _kind(row: Json) -> Kind | None:
 def follow() -> Follow:
     """Begin a file: each row of a call comes with those of the same call before it, the first among them.
 
-    Rows whose first one is in none of the file come at its end, as the part of a call that they are.
+    Rows whose first one is in none of the file come at its end, as the part of a call that they are, and
+    so do those whose first one did not come for long.
     """
     calls: OrderedDict[str, list[Json]] = OrderedDict()
 
     def items(record: Json | None) -> Iterator[Json]:
         if record is None:
-            yield from ({"records": rows} for rows in calls.values() if _number(rows[0]))
+            yield from _loose(calls.values())
             return
         for row in _rows(record):
             known = _lowered(row)
@@ -124,8 +125,15 @@ def follow() -> Follow:
             elif kind is Kind.CALL:
                 rows = _together(calls, text(known.get("correlationid")), row)
                 yield from () if _number(rows[0]) else [{"records": rows}]
+        while len(calls) > _MOST_OPEN:
+            yield from _loose([calls.popitem(last=False)[1]])
 
     return items
+
+
+def _loose(calls: Iterable[list[Json]]) -> Iterator[Json]:
+    """Rows that have no first one."""
+    return ({"records": rows} for rows in calls if _number(rows[0]))
 
 
 def _together(calls: OrderedDict[str, list[Json]], known_by: str, row: Json) -> list[Json]:
@@ -137,8 +145,6 @@ def _together(calls: OrderedDict[str, list[Json]], known_by: str, row: Json) -> 
     if row not in found:
         found.append(row)
         found.sort(key=_number)
-    if len(calls) > _MOST_OPEN:
-        calls.popitem(last=False)
     return list(found)
 
 

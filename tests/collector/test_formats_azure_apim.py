@@ -163,3 +163,12 @@ def test_a_gateways_row_attributes_a_call_that_came_before_it(books, records, as
     books.ingest(books.file("a.jsonl", as_lines(records[:1])), rules=rules)
     books.ingest(books.file("b.jsonl", as_lines(records[1:2])), rules=rules)
     assert books.rows("SELECT tenant, http_status FROM requests") == [("northwind-sub", 200)]
+
+
+def test_rows_whose_first_one_stays_away_for_long_are_parts_all_the_same():
+    rows = [
+        {"Type": "ApiManagementGatewayLlmLog", "CorrelationId": f"{number:036d}", "SequenceNumber": 1}
+        for number in range(4_100)
+    ]
+    spans = {call.span for call in read_all(rows) if call.part}
+    assert spans == {row["CorrelationId"] for row in rows}
