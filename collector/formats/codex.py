@@ -120,10 +120,17 @@ def _turned(record: Json, session: _Session) -> Json:
     """
     usage, before = record.get("usage"), session.total
     if isinstance(usage, dict):
+        session.total = _checked(usage)
         session.turns += before is not None and _fell(usage, before)
-        session.total = usage
         usage = usage if session.about.get("id") else _share(usage, None, before)
     return _item(record, usage, session)
+
+
+def _checked(total: Json) -> Json:
+    """A total that the next one can be compared with: of one that cannot be true nothing is remembered."""
+    for key in _COUNTS:
+        token_buckets.tokens(total, key)
+    return total
 
 
 def _fell(total: Json, before: Json) -> bool:
@@ -135,7 +142,7 @@ def _counted(record: Json, payload: Json, session: _Session) -> Iterator[Json]:
     info = typed(typed(payload, Context).info or EMPTY, Info)
     total, last, before = info.total_token_usage, info.last_token_usage, session.total
     if total is not None:
-        session.total = total
+        session.total = _checked(total)
         if total == before:
             return
     usage = _share(total, last, before)

@@ -219,3 +219,11 @@ def test_turns_that_name_no_thread_have_their_share_each():
         (None, Usage(1000, output_tokens=10)),
         (None, Usage(2000, output_tokens=20)),
     ]
+
+
+def test_a_total_that_cannot_be_true_costs_no_other_call(books, as_lines):
+    thread = {"type": "thread.started", "thread_id": "01990000-dddd-7000-8000-000000000004"}
+    books.ingest(books.file("a.jsonl", as_lines([thread, turn("many", 10), turn(3000, 30)])))
+    reason = "usage.input_tokens is text of 4 characters, expected a whole number of tokens"
+    assert books.rows("SELECT input_tokens, output_tokens FROM requests") == [(3000, 30)]
+    assert books.reasons() == [(2, reason)]
