@@ -134,12 +134,50 @@ def _retry_whole(
 def _retry_places(
     file: str, form: str, known: Sequence[_Place], visit: Visit, intake: Intake, now: datetime
 ) -> Retried:
-    """Read the rejects again that the file still holds at their places."""
-    records = [record for _, record in _texts(file, known)]
-    with visit() as ledger:
-        reasons = read_again(ledger, records, form, file, intake, now) if records else {}
-        _keep_reasons(ledger, reasons)
-    return Retried(len(records) - len(reasons), len(reasons))
+    """Read the rejects again that the file, or what it was rotated to, still holds."""
+    left, read, still = list(known), 0, 0
+    for path in (file, *_rotated(file)):
+        found = _texts(path, left)
+        if path == file:
+            found += _moved(path, _without(left, found))
+        if not found:
+            continue
+        left = _without(left, found)
+        with visit() as ledger:
+            reasons = read_again(ledger, [record for _, record in found], form, path, intake, now)
+            _keep_reasons(ledger, reasons)
+        read, still = read + len(found), still + len(reasons)
+    return Retried(read - still, still)
+
+
+def _without(known: Sequence[_Place], found: Sequence[tuple[_Place, Record]]) -> list[_Place]:
+    held = {place.digest for place, _ in found}
+    return [place for place in known if place.digest not in held]
+
+
+def _rotated(file: str) -> list[str]:
+    """The files that a log of this name may have become: app.log.1, app.log-20261101.gz, app.log.gz."""
+    name = Path(file).name
+    beside = (sources.beside(file) or []) if Path(file).parent.is_dir() else []
+    return [
+        str(Path(file).with_name(each))
+        for each in sorted(beside)
+        if each.startswith((f"{name}.", f"{name}-"))
+    ]
+
+
+def _moved(file: str, wanted: Sequence[_Place]) -> list[tuple[_Place, Record]]:
+    """The records that stand elsewhere in the file by now, as where a line above them was mended."""
+    by_digest = {place.digest: place for place in wanted}
+    if not by_digest or not (sources.is_url(file) or Path(file).exists()):
+        return []
+    try:
+        with places.at_hand(file, places.stamp_of(file)) as path, sources.opened(path) as raw:
+            lines = sources.records(sources.plain_text(file, raw), 1, 0, whole=True)
+            told = {known_by: line for line in lines if (known_by := digest(line.data)) in by_digest}
+    except (SourceError, *sources.DAMAGE):
+        return []
+    return [(place, told[known_by]) for known_by, place in by_digest.items() if known_by in told]
 
 
 def _keep_reasons(ledger: Ledger, reasons: Mapping[bytes, str]) -> None:

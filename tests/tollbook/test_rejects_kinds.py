@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -66,6 +67,34 @@ def test_a_retry_tells_by_file_which_are_gone(told, in_folder, folder):
         ("a.jsonl", 4, 0),
         ("b.jsonl", 0, 2),
     ]
+
+
+def test_a_retry_follows_a_log_to_the_name_it_was_rotated_to(told, in_folder, folder):
+    log = folder / "logs" / "b.jsonl"
+    rotated = gzip.compress(log.read_bytes())
+    log.write_text("{}\n")
+    (folder / "logs" / "b.jsonl.1.gz").write_bytes(rotated)
+    done = json.loads(in_folder("rejects", "retry", "--json", *AS_OF).out)
+    assert [(each["still_rejected"], each["gone"]) for each in done["files"]] == [(4, 0), (2, 0)]
+
+
+def test_a_retry_finds_the_records_below_a_line_that_was_mended(told, in_folder, folder):
+    log = folder / "logs" / "a.jsonl"
+    log.write_text(log.read_text().replace('"input_tokens": -1}', '"input_tokens": 1000}'))
+    done = json.loads(in_folder("rejects", "retry", "--json", *AS_OF).out)
+    assert [(each["still_rejected"], each["gone"]) for each in done["files"]] == [(3, 1), (2, 0)]
+
+
+def test_a_call_ahead_of_the_clock_is_booked_once_from_a_log_rotated_since(in_folder, folder):
+    log = folder / "logs" / "c.jsonl"
+    call = {"tollbook": 1, "ts": "2026-10-09T09:00:00Z", "model": "gpt-4.1", "input_tokens": 7}
+    log.write_text(json.dumps(call) + "\n")
+    in_folder("ingest", "logs/c.jsonl", *AS_OF)
+    log.rename(folder / "logs" / "c.jsonl.1")
+    for _ in range(2):
+        in_folder("rejects", "retry", "--as-of", "2026-10-10T07:00:00Z")
+        in_folder("ingest", "logs/c.jsonl.1", "--as-of", "2026-10-10T07:00:00Z")
+    assert json.loads(in_folder("sql", "SELECT input_tokens FROM requests", "--json").out)["rows"] == [[7]]
 
 
 def test_nothing_rejected_is_said_in_a_line(in_folder, folder):
