@@ -25,6 +25,7 @@ from ledger.types import Api, Request
 _PLACE = re.compile(r"(?P<file>.+):(?P<line>\d+)")
 _PERSON = RULED[-1]
 _MOST_VALUES = 5
+_NO_CALL = "no call can be read there; where its record was rejected, `tollbook rejects --list` says why"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def of_line(file: str, line: int, intake: Intake, now: datetime, key: bytes | No
         ]
     except (SourceError, *sources.DAMAGE) as error:
         return [Explained(place, problem=str(error))]
-    return found or [Explained(place, problem="no call can be read there")]
+    return found or [Explained(place, problem=_NO_CALL)]
 
 
 def _explained(call: ReadCall, rules: Rules, key: bytes | None) -> Explained:

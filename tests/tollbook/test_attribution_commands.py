@@ -127,7 +127,10 @@ def test_what_the_ledger_holds_otherwise_is_said(run, place: Path):
     ("request_", "told"),
     [
         ("ffffffffffff", "no call 'ffffffffffff' in "),
-        ("umbra/calls.jsonl:9", "umbra/calls.jsonl line 9: no call can be read there"),
+        (
+            "umbra/calls.jsonl:9",
+            "umbra/calls.jsonl line 9: no call can be read there; where its record was rejected, ",
+        ),
         ("nowhere.jsonl:1", "nowhere.jsonl line 1: the file is there no more"),
     ],
 )
