@@ -7,6 +7,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, tzinfo
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -268,6 +269,8 @@ def _cell(value: object) -> str:
         return units.UNKNOWN
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, Decimal):
+        return f"{value:f}"
     # A name from a log could drive the terminal.
     return names.clean(str(value)) if str(value) else ""
 

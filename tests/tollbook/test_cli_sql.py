@@ -55,3 +55,8 @@ def test_the_answer_shows_every_row_and_what_is_unknown_as_a_dash(desk_of_mornin
         "–          1.000000000000",
         "3 rows",
     ]
+
+
+def test_the_smallest_amounts_are_written_out(desk_of_morning):
+    answer = desk_of_morning("sql", "SELECT 0.00000006::DECIMAL(18, 12) AS one, 0::DECIMAL(18, 12) AS none")
+    assert answer.out.splitlines()[1].split() == ["0.000000060000", "0.000000000000"]
