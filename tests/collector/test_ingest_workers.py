@@ -124,7 +124,8 @@ def test_a_file_that_cannot_be_read_among_others_is_told(books, lines, monkeypat
     summary = books.ingest(books.file("a.jsonl", b"".join(lines)), torn, gone, workers=2)
     assert summary.problems == (
         f"cannot tell the format of {torn} from its first 20 records: name one with --format "
-        f"({', '.join(ingest_formats())})",
+        f"({', '.join(ingest_formats())}), or map its columns if it is a table of your own "
+        "(`tollbook columns`)",
         f"cannot read {gone}: No such file or directory",
     )
     assert books.rows("SELECT count(*) FROM requests") == [(12,)]
