@@ -241,23 +241,34 @@ def _reject_row(reject: Reject, reading: Reading, at: datetime) -> tuple[object,
     )
 
 
+@dataclass(slots=True)
+class Unreadable:
+    """How many records, or calls in records, could not be read."""
+
+    records: int = 0
+
+
 def calls_in(
-    records: Sequence[Record], reading: Reading, *, last: bool
+    records: Sequence[Record], reading: Reading, unreadable: Unreadable, *, last: bool
 ) -> Iterator[tuple[int, bytes, Request]]:
-    """The calls that records tell, with their line and the digest they are known by; none of bad records."""
+    """The calls that records tell, with their line and the digest they are known by; bad ones are counted."""
     told = _told(records, reading) if reading.follow is None else _followed(records, reading.follow, last)
     for each in told:
+        unreadable.records += each.problem is not None
         try:
-            yield from _requests(each, reading)
+            yield from _requests(each, reading, unreadable)
         except ValueError:
-            continue
+            unreadable.records += 1
 
 
-def _requests(told: _Told, reading: Reading) -> Iterator[tuple[int, bytes, Request]]:
+def _requests(told: _Told, reading: Reading, unreadable: Unreadable) -> Iterator[tuple[int, bytes, Request]]:
     for call, known_by in told.calls:
         try:
             found = _in_scope(FORMATS[reading.source].read(call), reading.scope)
+        except NotACallError:
+            continue
         except ValueError:
+            unreadable.records += 1
             continue
         if isinstance(found, Request):
             yield told.record.line, known_by, found

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from collector import places, sources
-from collector.batches import calls_in
+from collector.batches import Unreadable, calls_in
 from collector.columns import wanted_format
 from collector.contents import read_contents
 from collector.rows import identity
@@ -38,11 +38,12 @@ def calls(
     lines: Set[int] | None = None,
     most_bytes: int | None = None,
     key: bytes = b"",
+    unreadable: Unreadable | None = None,
 ) -> Iterator[ReadCall]:
     """Read the calls of a source, or of these lines of it, from the top. Raises SourceError or OSError.
 
-    What cannot be booked is passed over, and so is what lies beyond so many bytes. `key` is the ledger's,
-    which names the records that complete a call.
+    What cannot be read is counted and passed over; what lies beyond so many bytes is not looked at.
+    `key` is the ledger's, which names the records that complete a call.
     """
     with _at_hand(path) as local, sources.opened(local) as handle:
         size = 0 if path == STDIN else sources.size_of(handle)
@@ -52,7 +53,7 @@ def calls(
         # A reader that remembers must see every record, whichever are asked for.
         wanted = None if reading.follow is not None else lines
         for some, last in _chunks(_up_to(contents.records, wanted, most_bytes)):
-            for line, known_by, request in calls_in(some, reading, last=last):
+            for line, known_by, request in calls_in(some, reading, unreadable or Unreadable(), last=last):
                 if lines is None or line in lines:
                     known_as, _ = identity(request, known_by, reading)
                     yield ReadCall(reading.source_file, line, contents.form, known_as, request)

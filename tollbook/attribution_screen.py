@@ -112,7 +112,12 @@ def _trace_fields(trace: Trace) -> dict[str, object]:
 
 def tested(found: Tested) -> str:
     """How many calls each dimension is known of, by which rules, and what the values are."""
-    lines = [f"{found.calls:,} calls" if found.calls != 1 else "1 call"]
+    lines = [_count(found.calls, "call")]
+    if found.unreadable.records:
+        lines.append(
+            f"{_count(found.unreadable.records, 'more record')} cannot be read and stand in no share: "
+            "`tollbook ingest` books the others, then `tollbook rejects` says why"
+        )
     for share in found.shares.values():
         if share.dimension != "model_tier" or share.attributed:
             lines += ["", *_of_share(share, found.calls)]
@@ -133,6 +138,7 @@ def tested_fields(found: Tested) -> dict[str, object]:
     """The same for JSON."""
     return {
         "calls": found.calls,
+        "unreadable": found.unreadable.records,
         "dimensions": {share.dimension: _share_fields(share) for share in found.shares.values()},
         "problems": found.problems,
     }

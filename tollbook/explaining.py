@@ -11,6 +11,7 @@ from pathlib import Path
 
 from collector import sources
 from collector.attribution import RULED, Rules
+from collector.batches import Unreadable
 from collector.calls import ReadCall, calls
 from collector.identity import request_id
 from collector.sources import SourceError
@@ -119,9 +120,10 @@ class Share:
 
 @dataclass(slots=True)
 class Tested:
-    """How files would be attributed."""
+    """How files would be attributed; records that are no use yet are counted only."""
 
     calls: int = 0
+    unreadable: Unreadable = field(default_factory=Unreadable)
     shares: dict[str, Share] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
@@ -129,20 +131,20 @@ class Tested:
 def try_on(paths: Sequence[str], intake: Intake, now: datetime) -> Tested:
     """Attribute every call of these files by the rules of today; books nothing."""
     tested = Tested()
-    for call in _all(paths, intake, now, tested.problems):
+    for call in _all(paths, intake, now, tested):
         tested.calls += 1
         _tally(trace(intake.rules, call.request, call.source_file), tested.shares)
     return tested
 
 
-def _all(paths: Iterable[str], intake: Intake, now: datetime, problems: list[str]) -> Iterator[ReadCall]:
+def _all(paths: Iterable[str], intake: Intake, now: datetime, tested: Tested) -> Iterator[ReadCall]:
     for path in paths:
         try:
-            yield from calls(path, intake, now)
+            yield from calls(path, intake, now, unreadable=tested.unreadable)
         except SourceError as error:
-            problems.append(str(error))
+            tested.problems.append(str(error))
         except sources.DAMAGE as error:
-            problems.append(f"cannot read {path} to its end: {error}")
+            tested.problems.append(f"cannot read {path} to its end: {error}")
 
 
 def _tally(traces: Iterable[Trace], shares: dict[str, Share]) -> None:

@@ -163,6 +163,20 @@ def test_a_test_says_each_share(run):
     assert "workflow: 33 % attributed, 2 unattributed" in lines
 
 
+def test_a_test_says_how_many_records_cannot_be_read(run, place: Path):
+    log = place / "umbra" / "calls.jsonl"
+    bad = [{**json.loads(log.read_text().splitlines()[0]), "input_tokens": "many"}, {"what": 1}]
+    with log.open("a") as out:
+        out.writelines(f"{json.dumps(each)}\n" for each in bad)
+        out.write("not JSON\n")
+    found = json.loads(run("attribution", "test", "umbra", "--json").out)
+    assert (found["calls"], found["unreadable"]) == (3, 3)
+    second = run("attribution", "test", "umbra").out.splitlines()[1]
+    assert second.startswith("3 more records cannot be read")
+    assert "`tollbook ingest`" in second
+    assert "`tollbook rejects`" in second
+
+
 def test_a_file_that_cannot_be_read_is_told(run, place: Path):
     (place / "umbra" / "other.jsonl").write_text('{"what": 1}\n')
     done = run("attribution", "test", "umbra")
