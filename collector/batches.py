@@ -139,6 +139,7 @@ def _take(
             _note_newer(call, reading.source, taken)
         elif isinstance(found, Bill):
             taken.bills.append(bill_row(found, known_by, record.line, reading))
+            _note_newer(call, reading.source, taken)
         elif isinstance(found, Span):
             taken.spans.append(span_row(found, reading))
     except NotACallError:

@@ -78,6 +78,7 @@ FORMATS: dict[str, Format] = {
         litellm.matches,
         _guarded(litellm.read, litellm.KEYS),
         facts=litellm.FACTS,
+        understands=litellm.UNDERSTANDS,
     ),
     "otlp": Format(
         "otlp",
@@ -86,6 +87,7 @@ FORMATS: dict[str, Format] = {
         _guarded(otlp.read, otlp.KEYS),
         otlp.items,
         facts=otlp.FACTS,
+        understands=otlp.UNDERSTANDS,
     ),
     "openinference": Format(
         "openinference",
@@ -93,6 +95,7 @@ FORMATS: dict[str, Format] = {
         openinference.matches,
         _guarded(openinference.read, openinference.KEYS),
         facts=openinference.FACTS,
+        understands=openinference.UNDERSTANDS,
     ),
     "langfuse": Format(
         "langfuse",
@@ -101,6 +104,7 @@ FORMATS: dict[str, Format] = {
         _guarded(langfuse.read, langfuse.KEYS),
         langfuse.items,
         facts=langfuse.FACTS,
+        understands=langfuse.UNDERSTANDS,
     ),
     "langsmith": Format(
         "langsmith",
@@ -109,6 +113,7 @@ FORMATS: dict[str, Format] = {
         _guarded(langsmith.read, langsmith.KEYS),
         langsmith.items,
         facts=langsmith.FACTS,
+        understands=langsmith.UNDERSTANDS,
     ),
     "langchain": Format(
         "langchain",
@@ -116,6 +121,7 @@ FORMATS: dict[str, Format] = {
         langchain_events.matches,
         _guarded(langchain_events.read, langchain_events.KEYS),
         facts=langchain_events.FACTS,
+        understands=langchain_events.UNDERSTANDS,
     ),
     "llamaindex": Format(
         "llamaindex",
@@ -123,6 +129,7 @@ FORMATS: dict[str, Format] = {
         llamaindex_events.matches,
         _guarded(llamaindex_events.read, llamaindex_events.KEYS),
         facts=llamaindex_events.FACTS,
+        understands=llamaindex_events.UNDERSTANDS,
     ),
     "claude_code": Format(
         "claude_code",
@@ -131,6 +138,7 @@ FORMATS: dict[str, Format] = {
         _guarded(claude_code.read, claude_code.KEYS),
         follow=claude_code.follow,
         facts=claude_code.FACTS,
+        understands=claude_code.UNDERSTANDS,
     ),
     "codex": Format(
         "codex",
@@ -139,6 +147,7 @@ FORMATS: dict[str, Format] = {
         _guarded(codex.read, codex.KEYS),
         follow=codex.follow,
         facts=codex.FACTS,
+        understands=codex.UNDERSTANDS,
     ),
     "llamaindex_tokens": Format(
         "llamaindex_tokens",
@@ -146,6 +155,7 @@ FORMATS: dict[str, Format] = {
         llamaindex_tokens.matches,
         _guarded(llamaindex_tokens.read, llamaindex_tokens.KEYS),
         facts=llamaindex_tokens.FACTS,
+        understands=llamaindex_tokens.UNDERSTANDS,
     ),
     "helicone": Format(
         "helicone",
@@ -153,6 +163,7 @@ FORMATS: dict[str, Format] = {
         helicone.matches,
         _guarded(helicone.read, helicone.KEYS),
         facts=helicone.FACTS,
+        understands=helicone.UNDERSTANDS,
     ),
     "openrouter": Format(
         "openrouter",
@@ -161,6 +172,7 @@ FORMATS: dict[str, Format] = {
         _guarded(openrouter.read, openrouter.KEYS),
         generations.items,
         facts=openrouter.FACTS,
+        understands=openrouter.UNDERSTANDS,
     ),
     "vercel": Format(
         "vercel",
@@ -169,6 +181,7 @@ FORMATS: dict[str, Format] = {
         _guarded(vercel.read, vercel.KEYS),
         generations.items,
         facts=vercel.FACTS,
+        understands=vercel.UNDERSTANDS,
     ),
     "vertex": Format(
         "vertex",
@@ -176,6 +189,7 @@ FORMATS: dict[str, Format] = {
         vertex.matches,
         _guarded(vertex.read, vertex.KEYS),
         facts=vertex.FACTS,
+        understands=vertex.UNDERSTANDS,
     ),
     "azure_apim": Format(
         "azure_apim",
@@ -184,6 +198,7 @@ FORMATS: dict[str, Format] = {
         _guarded(azure_apim.read, azure_apim.KEYS),
         follow=azure_apim.follow,
         facts=azure_apim.FACTS,
+        understands=azure_apim.UNDERSTANDS,
     ),
     "bedrock": Format(
         "bedrock",
@@ -192,6 +207,7 @@ FORMATS: dict[str, Format] = {
         _guarded(bedrock.read, bedrock.KEYS),
         bedrock.items,
         facts=bedrock.FACTS,
+        understands=bedrock.UNDERSTANDS,
     ),
     "portkey": Format(
         "portkey",
@@ -199,6 +215,7 @@ FORMATS: dict[str, Format] = {
         portkey.matches,
         _guarded(portkey.read, portkey.KEYS),
         facts=portkey.FACTS,
+        understands=portkey.UNDERSTANDS,
     ),
     "openai_batch": Format(
         "openai_batch",
@@ -206,6 +223,7 @@ FORMATS: dict[str, Format] = {
         openai_batch.matches,
         _guarded(openai_batch.read, openai_batch.KEYS),
         facts=openai_batch.FACTS,
+        understands=openai_batch.UNDERSTANDS,
         scope=openai_batch.scope,
     ),
     "openai": Format(
@@ -215,6 +233,7 @@ FORMATS: dict[str, Format] = {
         _guarded(openai.read, openai.KEYS),
         openai.items,
         facts=openai.FACTS,
+        understands=openai.UNDERSTANDS,
     ),
     "openai_bill": Format(
         "openai_bill",
@@ -223,6 +242,7 @@ FORMATS: dict[str, Format] = {
         _guarded(openai_bill.read, openai_bill.KEYS),
         openai_bill.items,
         facts=openai_bill.FACTS,
+        understands=openai_bill.UNDERSTANDS,
     ),
     "anthropic_bill": Format(
         "anthropic_bill",
@@ -231,6 +251,7 @@ FORMATS: dict[str, Format] = {
         _guarded(anthropic_bill.read, anthropic_bill.KEYS),
         anthropic_bill.items,
         facts=anthropic_bill.FACTS,
+        understands=anthropic_bill.UNDERSTANDS,
     ),
     "openrouter_activity": Format(
         "openrouter_activity",
@@ -239,6 +260,7 @@ FORMATS: dict[str, Format] = {
         _guarded(openrouter_activity.read, openrouter_activity.KEYS),
         openrouter_activity.items,
         facts=openrouter_activity.FACTS,
+        understands=openrouter_activity.UNDERSTANDS,
     ),
     "vercel_report": Format(
         "vercel_report",
@@ -247,6 +269,7 @@ FORMATS: dict[str, Format] = {
         _guarded(vercel_report.read, vercel_report.KEYS),
         vercel_report.items,
         facts=vercel_report.FACTS,
+        understands=vercel_report.UNDERSTANDS,
     ),
     "focus": Format(
         "focus",
@@ -254,6 +277,7 @@ FORMATS: dict[str, Format] = {
         focus.matches,
         _guarded(focus.read, focus.KEYS),
         facts=focus.FACTS,
+        understands=focus.UNDERSTANDS,
     ),
     "pair": Format(
         "pair",

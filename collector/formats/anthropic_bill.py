@@ -9,6 +9,7 @@ from collector.apis.json_shapes import Json
 from collector.formats import billing
 from collector.formats.billing import KEYS as KEYS
 from collector.formats.format import Facts
+from collector.formats.understood import Understood, result_names
 from ledger.types import Bill
 
 _COST, _USAGE = "anthropic.cost", "anthropic.usage.messages"
@@ -52,6 +53,13 @@ FACTS = Facts(
         "single calls",
         "whether a workspace of null is the default one or was not asked for",
     ),
+)
+
+UNDERSTANDS = Understood(
+    frozenset(
+        (*_DIMENSIONS, "amount", "currency", *(holder or field for holder, field, _ in _METERS.values()))
+    ),
+    result_names,
 )
 
 

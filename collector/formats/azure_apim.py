@@ -16,6 +16,7 @@ from collector.decoding import decoded
 from collector.formats import attributes, fields, times
 from collector.formats.format import Facts, Follow
 from collector.formats.typed import typed
+from collector.formats.understood import Understood, words
 from ledger.types import Answer, Api, Prompt, Request, Status, Usage
 
 # Of the items, not of the rows.
@@ -78,6 +79,32 @@ class Row(msgspec.Struct):
     modelname: str | None = None
     operationname: object = None
     isstreamcompletion: object = None
+
+
+def _names(item: Json) -> Iterator[str]:
+    """Those of the row that came last, in lower case."""
+    for row in mappings(item.get("records")):
+        yield from _lowered(row)
+
+
+UNDERSTANDS = Understood(
+    frozenset((*_ABOUT, *Row.__struct_encode_fields__, *_CALL_MARKS, *_GATEWAY_MARKS))
+    | words(
+        """
+    _billedsize _isbillable _resourceid _subscriptionid _timereceived apirevision apisubscriptionid
+    backendmethod backendprotocol backendrequestbody backendrequestheaders backendresponsebody
+    backendresponseheaders backendtime backendurl cache cachetime calleripaddress category
+    clientprotocol clienttime clienttlsversion completiontokens deploymentversion durationms errors
+    eventtime identity ismastertrace istraceallowed istraceexpired istracerequested lasterror
+    lasterrorelapsed lasterrormessage lasterrorreason lasterrorscope lasterrorsection lasterrorsource
+    level location logcategory method operationversion requestbody requestheaders requestmessages
+    requestsize resourceid responsebody responsecode responseheaders responsemessages responsesize
+    resultdescription resultsignature resulttype sourcesystem tenantid totaltime totaltokens
+    tracerecords truncated type url
+    """
+    ),
+    _names,
+)
 
 
 def matches(record: Json) -> bool:

@@ -15,6 +15,7 @@ from collector.formats import attributes, bedrock_bodies, bodies, fields, times
 from collector.formats.bodies import Call
 from collector.formats.format import Facts
 from collector.formats.typed import typed
+from collector.formats.understood import Understood, said, words
 from ledger.types import Request, Status, Usage
 
 KEYS = ("schemaType", "modelId", "operation")
@@ -45,6 +46,18 @@ class Log(msgspec.Struct, rename="camel"):
     error_code: object = None
     input: dict[str, object] | None = None
     output: dict[str, object] | None = None
+
+
+UNDERSTANDS = Understood(
+    words(
+        """
+    accountId errorCode errorMessage identity inferenceRegion input modelId operation output region
+    requestId requestMetadata schemaType schemaVersion status timestamp
+    """
+    ),
+    version=said("schemaVersion"),
+    latest="1.0",
+)
 
 
 def matches(record: Json) -> bool:

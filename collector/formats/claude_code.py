@@ -13,6 +13,7 @@ from collector.apis.json_shapes import EMPTY, Json, mapping, mappings, sequence,
 from collector.formats import attributes, bodies, calls, claude_code_events, fields, times
 from collector.formats.format import Facts, Follow
 from collector.formats.typed import typed
+from collector.formats.understood import Understood, inside, words
 from ledger.types import Api, Prompt, Request, Status
 
 # Of the items, not of the lines.
@@ -64,6 +65,38 @@ class Line(msgspec.Struct, rename="camel"):
     request_id: str | None = None
     timestamp: str | int | float | None = None
     uuid: object = None
+
+
+def _newest(item: Json) -> Json:
+    """The line that an answer was told by last; those before it came by themselves."""
+    return mapping(next(reversed(sequence(item.get("records"))), None))
+
+
+def _names(item: Json) -> Iterator[str]:
+    line = _newest(item)
+    yield from line
+    yield from inside(mapping(line.get("message")), "usage")
+
+
+UNDERSTANDS = Understood(
+    frozenset((*_ABOUT, *Line.__struct_encode_fields__))
+    | words(
+        """
+    advisorModel agentName apiError apiErrorStatus attributionAgent attributionMcpServer
+    attributionMcpTool attributionPlugin attributionSkill compactMetadata content costUSD durationMs
+    effort error errorDetails imagePasteIds isApiErrorMessage isCompactSummary isMeta
+    isVisibleInTranscriptOnly leafUuid level logicalParentUuid mcpMeta origin parentToolUseID parentUuid
+    permissionMode planContent promptId promptSource quotaLimits sourceToolAssistantUUID
+    sourceToolAssistantUuid sourceToolUseID subtype summary teamName thinkingMetadata todos toolUseID
+    toolUseResult turnOrigin type usage.cache_creation usage.cache_creation_input_tokens
+    usage.cache_read_input_tokens usage.inference_geo usage.input_tokens usage.iterations
+    usage.output_tokens usage.output_tokens_details usage.server_tool_use usage.service_tier usage.speed
+    """
+    ),
+    _names,
+    lambda item: text_or_none(_newest(item).get("version")),
+    FACTS.versions[-1],
+)
 
 
 def matches(record: Json) -> bool:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import msgspec
 
 from collector.apis import token_buckets
-from collector.apis.json_shapes import EMPTY, Json, mapping, text, text_or_none
+from collector.apis.json_shapes import EMPTY, Json, mapping, sequence, text, text_or_none
 from collector.formats import attributes, fields, times
 from collector.formats.format import Facts, Follow
 from collector.formats.typed import typed
+from collector.formats.understood import Understood, inside, words
 from ledger.types import Api, Request
 
 # Of the items, not of the lines.
@@ -55,6 +56,30 @@ class Info(msgspec.Struct):
     model: str | None = None
     total_token_usage: dict[str, object] | None = None
     last_token_usage: dict[str, object] | None = None
+
+
+def _names(item: Json) -> Iterator[str]:
+    record = mapping(next(iter(sequence(item.get("records"))), None))
+    info = mapping(mapping(record.get("payload")).get("info"))
+    yield from record
+    yield from inside(record, "payload")
+    yield from inside(record, "usage")
+    yield from (f"info.{name}" for name in info)
+    yield from (f"usage.{name}" for name in mapping(info.get("total_token_usage")))
+
+
+UNDERSTANDS = Understood(
+    frozenset(
+        (*(f"info.{name}" for name in Info.__struct_encode_fields__), *(f"usage.{name}" for name in _COUNTS))
+    )
+    | words(
+        """
+    info.model_context_window ordinal payload payload.info payload.rate_limits payload.type thread_id
+    timestamp type usage usage.total_tokens
+    """
+    ),
+    _names,
+)
 
 
 def matches(record: Json) -> bool:

@@ -9,6 +9,7 @@ import msgspec
 from collector.apis.json_shapes import Json
 from collector.formats import billing
 from collector.formats.format import Facts, NotACallError
+from collector.formats.understood import Understood, words
 from ledger.types import Bill
 
 KEYS = ("BilledCost", "ChargePeriodStart", "ChargePeriodEnd", "BillingCurrency")
@@ -59,6 +60,30 @@ FACTS = Facts(
         "1.3",
         "1.4",
     ),
+)
+
+
+def _names(record: Json) -> Iterator[str]:
+    """The columns, without a provider's own: the specification gives these an x_."""
+    return (name for name in record if not name.startswith("x_"))
+
+
+UNDERSTANDS = Understood(
+    frozenset((*KEYS, *_PROVIDERS, *_NAMED_BY))
+    | words(
+        """
+    AllocatedMethodDetails AllocatedMethodId AllocatedResourceId AllocatedResourceName AllocatedTags
+    AvailabilityZone BillingAccountName BillingAccountType BillingPeriodEnd CapacityReservationStatus
+    ChargeFrequency CommitmentDiscountCategory CommitmentDiscountName CommitmentDiscountQuantity
+    CommitmentDiscountStatus CommitmentDiscountType CommitmentDiscountUnit
+    CommitmentProgramEligibilityDetails ConsumedQuantity ContractApplied ContractedCost
+    ContractedUnitPrice EffectiveCost HostProviderName InvoiceDetailId ListCost ListUnitPrice
+    PricingCurrency PricingCurrencyContractedUnitPrice PricingCurrencyEffectiveCost
+    PricingCurrencyListUnitPrice PricingQuantity RegionName ResourceName ResourceType ServiceCategory
+    ServiceSubcategory SkuMeter SkuPriceDetails SubAccountType Tags
+    """
+    ),
+    _names,
 )
 
 

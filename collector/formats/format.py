@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from collector.apis.json_shapes import Json
+from collector.formats.understood import Understood
 from ledger.types import Bill, Request, Span
 
 # The calls in one record.
@@ -45,7 +46,8 @@ class Format:
     takes, one a call. Where a call is told by several records of a file, or by what went before it,
     `follow` begins a reading of a file: such a file is read from the top each time. Where the names that
     records have for a call hold among some files only, `scope` names these by a file's path and the names of
-    the files beside it (None where they cannot be listed).
+    the files beside it (None where they cannot be listed). `understands` are the names and versions that the
+    reader knows, None where records have what shape their writers please.
     """
 
     name: str
@@ -55,4 +57,5 @@ class Format:
     items: Items | None = None
     follow: Callable[[], Follow] | None = None
     facts: Facts | None = None
+    understands: Understood | None = None
     scope: Callable[[str, Sequence[str] | None], str] | None = None

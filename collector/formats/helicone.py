@@ -11,6 +11,7 @@ from collector.apis.json_shapes import EMPTY, Json, mapping, text, text_or_none
 from collector.formats import attributes, bodies, calls, fields, times
 from collector.formats.bodies import Call
 from collector.formats.format import Facts
+from collector.formats.understood import Understood, words
 from ledger.types import Request, Status, Usage
 
 KEYS = ("request_id", "request_created_at", "request_body", "response_status")
@@ -31,6 +32,22 @@ _NO_CACHE = "00000000-0000-0000-0000-000000000000"
 _EXCLUSIVE = frozenset({"anthropic", "aws"})
 # Stands in a body that is to be fetched from somewhere else.
 _PLACEHOLDER = "helicone_message"
+
+UNDERSTANDS = Understood(
+    words(
+        """
+    ai_gateway_body_mapping asset_ids asset_urls assets cache_enabled cache_reference_id city
+    completion_audio_tokens completion_tokens cost costUSD country_code created_at delay_ms
+    feedback_created_at feedback_id feedback_rating helicone_user is_passthrough_billing llmSchema model
+    model_override node_id prompt_audio_tokens prompt_cache_read_tokens prompt_cache_write_tokens
+    prompt_id prompt_tokens prompt_version properties provider reasoning_tokens request_body
+    request_created_at request_feedback request_id request_model request_path request_prompt
+    request_properties request_referrer request_user_id response_body response_created_at response_id
+    response_model response_status scores signed_body_url size_bytes storage_location target_url threat
+    time_to_first_token total_tokens updated_at
+    """
+    )
+)
 
 
 def matches(record: Json) -> bool:

@@ -15,6 +15,7 @@ from collector.apis.json_shapes import EMPTY, Json, mapping, number, text
 from collector.formats import attributes, conversations, fields, langchain_messages, times
 from collector.formats.format import Facts, NotACallError
 from collector.formats.typed import typed
+from collector.formats.understood import Understood, words
 from ledger.types import Answer, Api, Prompt, Request, Span, Status
 
 KEYS = ("event", "run_id")
@@ -50,6 +51,17 @@ class Event(msgspec.Struct):
     metadata: dict[str, object] | None = None
     invocation_params: dict[str, object] | None = None
     response: dict[str, object] | None = None
+
+
+UNDERSTANDS = Understood(
+    frozenset((*_NAMED, *_ENDED, *Event.__struct_encode_fields__))
+    | words(
+        """
+    action batch_size chunk data documents error error_type finish input input_str inputs kwargs
+    message_id messages options output outputs prompts query serialized tags token
+    """
+    )
+)
 
 
 def matches(record: Json) -> bool:

@@ -13,6 +13,7 @@ from collector.formats import attributes, conversations, fields, langfuse_usage,
 from collector.formats.format import Facts, NotACallError
 from collector.formats.genai_content import json_of
 from collector.formats.typed import typed
+from collector.formats.understood import Understood, words
 from ledger.types import Request, Span, Status
 
 KEYS = ("id",)
@@ -76,6 +77,25 @@ class Observation(msgspec.Struct, rename="camel"):
     usage_details: dict[str, object] | None = None
     usage: dict[str, object] | None = None
     start_time: object = None
+
+
+UNDERSTANDS = Understood(
+    frozenset((*_NAMES, *_NAMES.values(), *_NO_ATTRIBUTES, *Observation.__struct_encode_fields__))
+    | words(
+        """
+    bookmarked calculatedInputCost calculatedOutputCost calculatedTotalCost calculated_input_cost
+    calculated_output_cost calculated_total_cost completionStartTime completionTokens completion_tokens
+    createdAt created_at endTime event_ts inputCost inputPrice inputUsage input_cost input_price
+    input_usage internalModelId internal_model_id isRootObservation is_deleted is_root_observation
+    latency level metadata modelId model_id name outputCost outputPrice outputUsage output_cost
+    output_price output_usage projectId promptId promptTokens prompt_id prompt_tokens
+    providedCostDetails providedUsageDetails provided_cost_details provided_usage_details public release
+    sessionId tags toolCallNames tool_call_names totalPrice totalTokens totalUsage total_price
+    total_tokens total_usage unit updatedAt updated_at usagePricingTierId usagePricingTierName
+    usage_pricing_tier_id usage_pricing_tier_name version
+    """
+    )
+)
 
 
 def matches(record: Json) -> bool:

@@ -14,6 +14,7 @@ from collector.formats import attributes, conversations, fields, langchain_messa
 from collector.formats.format import Facts
 from collector.formats.genai_content import json_of
 from collector.formats.typed import typed
+from collector.formats.understood import Understood, words
 from ledger.types import Answer, Api, Prompt, Request, Span, Status
 
 KEYS = ("id", "run_type")
@@ -45,6 +46,24 @@ class Run(msgspec.Struct):
     extra: dict[str, object] | None = None
     prompt_token_details: dict[str, object] | None = None
     completion_token_details: dict[str, object] | None = None
+
+
+UNDERSTANDS = Understood(
+    frozenset((*_JSON, *_ATTRIBUTES, *Run.__struct_encode_fields__))
+    | words(
+        """
+    app_path attachments child_run_ids child_runs completion_cost completion_cost_details
+    completion_tokens created_at direct_child_run_ids dotted_order end_time error error_preview events
+    execution_order feedback_stats first_token_time in_dataset inputs_or_signed_url inputs_preview
+    inputs_s3_urls inserted_at is_root last_queued_at latency manifest manifest_id manifest_s3_id
+    messages modified_at outputs_or_signed_url outputs_preview outputs_s3_urls parent_run_ids
+    price_model_id project_id prompt_cost prompt_cost_details prompt_tokens queue_run_id
+    reference_dataset_id reference_example_id s3_urls serialized share_token status tenant_id total_cost
+    total_tokens trace_first_received_at trace_max_start_time trace_min_max_start_time
+    trace_min_start_time trace_tier trace_upgrade ttl_seconds
+    """
+    )
+)
 
 
 def matches(record: Json) -> bool:

@@ -11,6 +11,7 @@ from collector.apis.json_shapes import EMPTY, Json, bool_or_none, mapping, mappi
 from collector.apis.openai_completions import input_messages
 from collector.formats import attributes, bodies, fields, litellm_spend, times
 from collector.formats.format import Facts
+from collector.formats.understood import Understood, words
 from ledger.types import Answer, Api, Prompt, Request, Status
 
 REDACTED = "redacted-by-litellm"
@@ -60,6 +61,21 @@ FACTS = Facts(
 # LiteLLM packs the id of a stored response together with where it is stored.
 _PACKED = re.compile(r"resp_([A-Za-z0-9+/=_-]{24,})")
 _INSIDE = re.compile(r"response_id:(resp_[A-Za-z0-9_-]+)")
+
+UNDERSTANDS = Understood(
+    words(
+        """
+    agent_id api_base api_key cache_hit cache_key call_type completionStartTime completion_tokens
+    cost_breakdown custom_llm_provider endTime end_user error_information error_str
+    guardrail_information hidden_params id litellm_call_id litellm_session_id litellm_trace_id
+    mcp_namespaced_tool_name messages metadata model model_group model_id model_map_information
+    model_parameters organization_id prompt_tokens proxy_server_request request_duration_ms request_id
+    request_tags requester_ip_address response response_cost response_cost_failure_debug_info
+    response_time saved_cache_cost session_id spend standard_built_in_tools_params startTime status
+    status_fields stream team_id total_tokens trace_id user user_agent
+    """
+    )
+)
 
 
 def matches(record: Json) -> bool:

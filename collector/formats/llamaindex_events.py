@@ -12,6 +12,7 @@ from collector.apis.json_shapes import EMPTY, Json, mapping, mappings, text
 from collector.formats import attributes, calls, conversations, fields, times
 from collector.formats.format import Facts, NotACallError
 from collector.formats.typed import typed
+from collector.formats.understood import Understood, words
 from ledger.types import Answer, Api, Request
 
 KEYS = ("span_id", "timestamp")
@@ -38,6 +39,16 @@ class Event(msgspec.Struct):
     timestamp: object
     response: dict[str, object] | None = None
     model_dict: dict[str, object] | None = None
+
+
+UNDERSTANDS = Understood(
+    frozenset(Event.__struct_encode_fields__)
+    | words(
+        """
+    _event additional_kwargs chunks class_name embeddings id_ messages prompt str_or_query_bundle tags
+    """
+    )
+)
 
 
 def matches(record: Json) -> bool:

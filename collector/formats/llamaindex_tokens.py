@@ -9,6 +9,7 @@ from collector.apis.json_shapes import Json
 from collector.formats import fields
 from collector.formats.format import Facts
 from collector.formats.typed import typed
+from collector.formats.understood import Understood
 from ledger.types import Api, Request, Usage
 
 KEYS = ("prompt_token_count", "completion_token_count", "event_id")
@@ -35,6 +36,9 @@ class Event(msgspec.Struct):
     prompt_token_count: object = None
     completion_token_count: object = None
     total_token_count: object = None
+
+
+UNDERSTANDS = Understood(frozenset(Event.__struct_encode_fields__) | {"prompt", "completion"})
 
 
 def matches(record: Json) -> bool:

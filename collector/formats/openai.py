@@ -10,6 +10,7 @@ from collector.apis import openai_chat
 from collector.apis.json_shapes import EMPTY, Json, mappings, text
 from collector.formats import attributes, calls, fields
 from collector.formats.format import Facts
+from collector.formats.understood import Understood, inside, words
 from ledger.types import Api, Request
 
 FACTS = Facts(
@@ -27,6 +28,49 @@ _MESSAGE_ID = re.compile(r"(.+)-([0-9]{1,6})")
 _MESSAGES = "chat.completion.messages"
 _OBJECTS = frozenset({"chat.completion", "response", "text_completion"})
 KEYS = ("object", "id", "model")
+
+# Also of those who answer by the same API and add to it.
+USAGE = words(
+    """
+    usage.cached_tokens usage.citation_tokens usage.completion_time usage.completion_tokens
+    usage.completion_tokens_details usage.cost usage.cost_details usage.cost_in_usd_ticks
+    usage.input_tokens usage.input_tokens_details usage.is_byok usage.num_search_queries
+    usage.num_sources_used usage.output_tokens usage.output_tokens_details usage.prompt_cache_hit_tokens
+    usage.prompt_cache_miss_tokens usage.prompt_time usage.prompt_tokens usage.prompt_tokens_details
+    usage.queue_time usage.reasoning_tokens usage.search_context_size usage.total_time
+    usage.total_tokens
+    """
+)
+
+
+def usage_names(body: Json) -> Iterator[str]:
+    """The names in a body's usage: what is new among them may be billed."""
+    return inside(body, "usage")
+
+
+def _names(record: Json) -> Iterator[str]:
+    yield from record
+    yield from usage_names(record)
+
+
+UNDERSTANDS = Understood(
+    USAGE
+    | words(
+        """
+    _request_id audio background billing choices citations completed_at content_filters
+    context_management conversation created created_at error frequency_penalty function_call functions
+    id images include incomplete_details input_user instructions kv_transfer_params logit_bias logprobs
+    max_completion_tokens max_output_tokens max_tokens max_tool_calls messages metadata modalities model
+    moderation more n nvext object output output_text parallel_tool_calls prediction presence_penalty
+    previous_response_id prompt prompt_cache_key prompt_cache_options prompt_cache_retention
+    prompt_filter_results prompt_logprobs prompt_token_ids provider reasoning reasoning_effort
+    related_questions request_id response_format safety_identifier search_results seed service_tier
+    status stop store system_fingerprint temperature text time_info tool_choice tools top_logprobs top_p
+    truncation usage user verbosity warnings web_search_options x_groq
+    """
+    ),
+    _names,
+)
 
 
 def matches(record: Json) -> bool:

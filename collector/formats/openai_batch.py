@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
 import msgspec
 
 from collector.apis.json_shapes import EMPTY, Json, mapping, text, text_or_none
-from collector.formats import attributes, calls, fields
+from collector.formats import attributes, calls, fields, openai
 from collector.formats.format import Facts
 from collector.formats.typed import typed
+from collector.formats.understood import Understood, inside
 from ledger.types import Request, Status
 
 KEYS = ("custom_id",)
@@ -57,6 +58,22 @@ class Output(msgspec.Struct):
     id: str | None = None
     response: Response | None = None
     error: object = None
+
+
+def _names(record: Json) -> Iterator[str]:
+    response = mapping(record.get("response"))
+    yield from record
+    yield from inside(record, "response")
+    yield from openai.usage_names(mapping(response.get("body")))
+
+
+UNDERSTANDS = Understood(
+    frozenset((*Input.__struct_encode_fields__, *Output.__struct_encode_fields__))
+    | {f"response.{name}" for name in Response.__struct_encode_fields__}
+    | {"method", "response.request_id"}
+    | openai.USAGE,
+    _names,
+)
 
 
 def matches(record: Json) -> bool:

@@ -9,6 +9,7 @@ from collector.apis.json_shapes import Json
 from collector.formats import billing
 from collector.formats.billing import KEYS as KEYS
 from collector.formats.format import Facts
+from collector.formats.understood import Understood, result_names, words
 from ledger.types import Bill
 
 _COSTS = "openai.costs"
@@ -59,6 +60,18 @@ FACTS = Facts(
         "the workflow",
         "what the report is broken down by where every result lacks it",
     ),
+)
+
+UNDERSTANDS = Understood(
+    frozenset((*_NAMED_SO, *_PERIOD, *_FIELDS.values()))
+    | words(
+        """
+    amount amount_currency amount_value context_level input_cached_audio_tokens
+    input_cached_image_tokens input_cached_text_tokens input_text_tokens input_uncached_tokens
+    num_requests output_text_tokens project quantity quantity_unit user_email
+    """
+    ),
+    result_names,
 )
 
 

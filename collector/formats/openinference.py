@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from collector.apis.json_shapes import Json, mapping, text
 from collector.formats import fields, genai, times
 from collector.formats.format import Facts, NotACallError
+from collector.formats.understood import Understood, words
 from ledger.types import Request, Span
 
 KEYS = ("context", "attributes", "start_time")
@@ -18,6 +21,31 @@ FACTS = Facts(
         "the provider's id of the answer",
     ),
     versions=("flattened", "nested"),
+)
+
+
+def _names(record: Json) -> Iterator[str]:
+    """Of the attributes those that hold tokens: what is new among them may be billed."""
+    told = mapping(record.get("attributes"))
+    yield from record
+    yield from (name for name in told if name.startswith("llm.token_count."))
+
+
+UNDERSTANDS = Understood(
+    words(
+        """
+    annotations attributes context conversation cumulative_error_count
+    cumulative_llm_token_count_completion cumulative_llm_token_count_prompt document_evaluations
+    end_time events id kind links llm.token_count.completion llm.token_count.completion_details
+    llm.token_count.completion_details.audio llm.token_count.completion_details.reasoning
+    llm.token_count.prompt llm.token_count.prompt_details llm.token_count.prompt_details.audio
+    llm.token_count.prompt_details.cache_input llm.token_count.prompt_details.cache_read
+    llm.token_count.prompt_details.cache_write llm.token_count.total llm_token_count_completion
+    llm_token_count_prompt llm_token_count_total name parent_id resource scope span_evaluations
+    span_kind start_time status status_code status_message
+    """
+    ),
+    _names,
 )
 
 

@@ -7,6 +7,7 @@ from collector.apis.json_shapes import Json, bool_or_none, mappings, text
 from collector.formats import attributes, fields, generations, times
 from collector.formats.format import Facts
 from collector.formats.typed import typed
+from collector.formats.understood import Understood, words
 from ledger.types import Api, Request
 
 KEYS = ("id", "native_tokens_prompt", "native_tokens_completion")
@@ -26,6 +27,20 @@ FACTS = Facts(
 _OWN = ("tokens_prompt", "upstream_id", "cache_discount", "app_id", "num_media_prompt", "provider_responses")
 _OPERATIONS = {"embeddings": "embedding", "rerank": "rerank", "tts": "audio", "stt": "audio"}
 _SAID = ("api_type", "app_id", "origin", "router", "data_region", "session_id", "preset_id", "provider_name")
+
+UNDERSTANDS = Understood(
+    words(
+        """
+    api_type app_id cache_discount cancelled created_at data_region external_user finish_reason
+    generation_time http_referer id is_byok latency model moderation_latency native_finish_reason
+    native_tokens_cached native_tokens_completion native_tokens_completion_images native_tokens_prompt
+    native_tokens_reasoning num_fetches num_input_audio_prompt num_media_completion num_media_prompt
+    num_search_results origin preset_id provider_name provider_responses request_id router service_tier
+    session_id streamed tokens_completion tokens_prompt total_cost upstream_id upstream_inference_cost
+    usage user_agent web_search_engine
+    """
+    )
+)
 
 
 def matches(record: Json) -> bool:

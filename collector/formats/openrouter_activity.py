@@ -8,6 +8,7 @@ from collector.apis.json_shapes import Json
 from collector.formats import billing
 from collector.formats.billing import KEYS as KEYS
 from collector.formats.format import Facts
+from collector.formats.understood import Understood, result_names
 from ledger.types import Bill
 
 REPORT = "openrouter.activity"
@@ -32,6 +33,10 @@ FACTS = Facts(
         "cached tokens",
         "hours",
     ),
+)
+
+UNDERSTANDS = Understood(
+    frozenset((*_DIMENSIONS, *_NAMES, *(field for field, _ in _METERS.values()))), result_names
 )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from collector.apis.json_shapes import Json, mapping, mappings, sequence, text
 from collector.formats import claude_code_events, genai, times
 from collector.formats.format import Facts, NotACallError
+from collector.formats.understood import Understood, said, words
 from ledger.types import Request, Span
 
 # Of the items, not of the export request.
@@ -32,6 +33,27 @@ FACTS = Facts(
 _ENVELOPES = ("resourceSpans", "resourceLogs", "resourceMetrics")
 _DETAILS = "gen_ai.client.inference.operation.details"
 _ERROR = (2, "STATUS_CODE_ERROR")
+
+
+def _usage_names(item: Json) -> Iterator[str]:
+    """The names that hold tokens: what is new among them may be billed."""
+    return (name for name in mapping(item.get("attributes")) if name.startswith("gen_ai.usage."))
+
+
+UNDERSTANDS = Understood(
+    words(
+        """
+    gen_ai.usage.cache_creation.input_tokens gen_ai.usage.cache_creation_input_tokens
+    gen_ai.usage.cache_read.input_tokens gen_ai.usage.cache_read_input_tokens
+    gen_ai.usage.cache_write.input_tokens gen_ai.usage.completion_tokens gen_ai.usage.cost
+    gen_ai.usage.details gen_ai.usage.input_tokens gen_ai.usage.output_tokens gen_ai.usage.prompt_tokens
+    gen_ai.usage.reasoning.output_tokens gen_ai.usage.reasoning_tokens gen_ai.usage.total_tokens
+    """
+    ),
+    _usage_names,
+    said("schema"),
+    "https://opentelemetry.io/schemas/1.41.0",
+)
 
 
 def matches(record: Json) -> bool:

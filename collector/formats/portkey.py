@@ -9,6 +9,7 @@ from collector.apis import token_buckets
 from collector.apis.json_shapes import Json, mapping, number, sequence, text
 from collector.formats import attributes, fields, times
 from collector.formats.format import Facts
+from collector.formats.understood import Understood, words
 from ledger.types import Api, Request, Status, Usage
 
 KEYS = ("ai_org", "ai_model", "req_units", "res_units")
@@ -25,6 +26,19 @@ FACTS = Facts(
     versions=("metric export",),
 )
 _HITS = frozenset({"hit", "semantic hit", "semantic_hit"})
+
+UNDERSTANDS = Understood(
+    words(
+        """
+    _environment _organisation _prompt _user ai_model ai_org ai_org_auth_hash ai_provider
+    cache_response_time cache_status config_slug cost cost_currency created_at currency end_user id
+    is_proxy_call is_success metadata mode organisation_id organisation_name parent_span_id prompt_slug
+    prompt_version_id proxy_provider req_units request_cost request_method request_url res_units
+    response_cost response_status_code response_time retry_success_count runtime runtime_version
+    sdk_version source span_id span_name stream total_units trace_id virtual_key workspace_slug
+    """
+    )
+)
 
 
 def matches(record: Json) -> bool:

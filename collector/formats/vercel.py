@@ -7,6 +7,7 @@ from collector.apis.json_shapes import Json, bool_or_none
 from collector.formats import attributes, conversations, fields, generations, times
 from collector.formats.format import Facts
 from collector.formats.typed import typed
+from collector.formats.understood import Understood, words
 from ledger.types import Api, Request
 
 KEYS = ("id", "native_tokens_prompt", "native_tokens_completion", "is_byok")
@@ -23,6 +24,16 @@ FACTS = Facts(
     versions=("/v1/generation",),
 )
 _SAID = ("provider_name", "is_byok", "billable_web_search_calls", "user", "tags")
+
+UNDERSTANDS = Understood(
+    words(
+        """
+    billable_web_search_calls created_at finish_reason generation_time id is_byok latency model
+    native_tokens_cache_creation native_tokens_cached native_tokens_completion native_tokens_prompt
+    native_tokens_reasoning provider_name streamed total_cost upstream_inference_cost usage
+    """
+    )
+)
 
 
 def matches(record: Json) -> bool:

@@ -10,6 +10,7 @@ from collector.apis.json_shapes import Json
 from collector.formats import billing
 from collector.formats.billing import KEYS as KEYS
 from collector.formats.format import Facts
+from collector.formats.understood import Understood, result_names
 from ledger.types import Bill
 
 REPORT = "vercel.report"
@@ -32,6 +33,10 @@ FACTS = Facts(
         "single calls",
         "rows over a whole range, without a day, are refused",
     ),
+)
+
+UNDERSTANDS = Understood(
+    frozenset((*_DIMENSIONS, *_METERS.values(), "day", "hour", "market_cost")), result_names
 )
 
 

@@ -9,6 +9,7 @@ from collector.apis.json_shapes import Json, mapping, mappings, text
 from collector.decoding import decoded
 from collector.formats import attributes, calls, fields, times
 from collector.formats.format import Facts
+from collector.formats.understood import Understood, words
 from ledger.types import Request
 
 KEYS = ("logging_time", "full_request", "full_response")
@@ -20,6 +21,15 @@ FACTS = Facts(
     times="the response's createTime, else logging_time less metadata.request_latency",
     unknown=("calls that a sampled log leaves out", "whether a body was cut", "the first token's time"),
     versions=("request-response log",),
+)
+
+UNDERSTANDS = Understood(
+    words(
+        """
+    api_method deployed_model_id endpoint full_request full_response logging_time metadata model
+    model_version otel_log request_id request_payload response_payload
+    """
+    )
 )
 
 
