@@ -11,8 +11,11 @@ from collector import places, sources
 from collector.batches import Unreadable, calls_in
 from collector.columns import wanted_format
 from collector.contents import read_contents
-from collector.rows import identity
-from collector.sources import STDIN, Record
+from collector.formats import FORMATS
+from collector.identity import digest
+from collector.rotated import rotated
+from collector.rows import Reading, identity
+from collector.sources import STDIN, Record, SourceError
 from collector.work import PART_RECORDS, Intake, Job, reading_of
 from ledger.posting import SourcePosition
 from ledger.types import Request
@@ -39,24 +42,50 @@ def calls(
     most_bytes: int | None = None,
     key: bytes = b"",
     unreadable: Unreadable | None = None,
+    name: str | None = None,
+    wanted: bytes | None = None,
 ) -> Iterator[ReadCall]:
     """Read the calls of a source, or of these lines of it, from the top. Raises SourceError or OSError.
 
     What cannot be read is counted and passed over; what lies beyond so many bytes is not looked at.
-    `key` is the ledger's, which names the records that complete a call.
+    `key` is the ledger's, which names the records that complete a call. `name` is the path that
+    a file is known by, where it stands elsewhere by now; `wanted` is the digest of the only record asked for.
     """
+    named = name or path
     with _at_hand(path) as local, sources.opened(local) as handle:
         size = 0 if path == STDIN else sources.size_of(handle)
-        wanted_form = wanted_format(intake.format, intake.tables, path)
+        wanted_form = wanted_format(intake.format, intake.tables, named)
         contents = read_contents(local, handle, _TOP, wanted_form, size)
-        reading = reading_of(path, contents.form, Job(intake, now, key), sources.written_at(local, handle))
+        reading = reading_of(named, contents.form, Job(intake, now, key), sources.written_at(local, handle))
         # A reader that remembers must see every record, whichever are asked for.
-        wanted = None if reading.follow is not None else lines
-        for some, last in _chunks(_up_to(contents.records, wanted, most_bytes)):
+        of_lines = None if reading.follow is not None else lines
+        found = _known_by(_up_to(contents.records, of_lines, most_bytes), wanted, reading)
+        for some, last in _chunks(found):
             for line, known_by, request in calls_in(some, reading, unreadable or Unreadable(), last=last):
-                if lines is None or line in lines:
+                if (lines is None or line in lines) and (wanted is None or known_by == wanted):
                     known_as, _ = identity(request, known_by, reading)
                     yield ReadCall(reading.source_file, line, contents.form, known_as, request)
+
+
+def _known_by(records: Iterator[Record], wanted: bytes | None, reading: Reading) -> Iterator[Record]:
+    """Only what may tell the wanted call: a record by itself is known by its bytes."""
+    if wanted is None or reading.follow is not None or FORMATS[reading.source].items is not None:
+        return records
+    return (record for record in records if digest(record.data) == wanted)
+
+
+def found_again(
+    file: str, wanted: bytes, intake: Intake, now: datetime, key: bytes
+) -> tuple[str, ReadCall] | None:
+    """Where a record stands by now, in its file or in what that was rotated to, and the call it tells."""
+    for path in (file, *rotated(file)):
+        try:
+            found = next(calls(path, intake, now, key=key, name=file, wanted=wanted), None)
+        except (SourceError, *sources.DAMAGE):
+            continue
+        if found is not None:
+            return path, found
+    return None
 
 
 def _at_hand(path: str) -> AbstractContextManager[str]:

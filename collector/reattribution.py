@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from collector.attribution import Rules
-from collector.rereading import Held, Visit, commits, held
+from collector.rereading import Held, Visit, commits, held, sought
 from collector.work import Intake, Job
 from ledger.derived import settle
 from ledger.frames import SPANS
@@ -99,15 +99,18 @@ def _count(ledger: Ledger, condition: str, given: Sequence[object]) -> int:
 
 
 def _of_file(file: Held, work: _Work) -> Summary:
-    if not file.is_there:
+    if not file.paths:
         return Summary(not_found=file.calls, gone=(file.path,))
+    with work.visit() as ledger:
+        asked = sought(ledger, file, *work.order.which.condition(""))
     problems: list[str] = []
     done, steps = Reattributed(), SPANS.to_frame()
-    for batches in commits(file, work.job, problems):
+    for batches in commits(file, asked, work.job, problems):
         steps = pl.concat([steps, *(batch.spans for batch in batches)])
         done = done.plus(_commit(file, batches, steps, work))
     missing = max(file.calls - done.calls, 0)
-    return Summary(done, missing, 1, problems=tuple(problems))
+    gone = (file.path,) if missing and not file.is_there else ()
+    return Summary(done, missing, 1, gone=gone, problems=tuple(problems))
 
 
 def _commit(file: Held, batches: Sequence[Batch], steps: pl.DataFrame, work: _Work) -> Reattributed:

@@ -11,7 +11,7 @@ import polars as pl
 
 from collector.counting import RULES_VERSION
 from collector.ingest import Intake, Visit
-from collector.rereading import Held, commits, held
+from collector.rereading import Held, commits, held, sought
 from collector.work import Job
 from ledger import calibrations
 from ledger.derived import settle
@@ -72,11 +72,13 @@ def recount_files(
 
 
 def _of_file(stale: Held, work: _Work) -> Summary:
-    if not stale.is_there:
+    if not stale.paths:
         return Summary(not_found=stale.calls, gone=(stale.path,))
+    with work.visit() as ledger:
+        asked = sought(ledger, stale, *work.which.condition(RULES_VERSION))
     problems: list[str] = []
     done = Recounted()
-    for batches in commits(stale, work.job, problems):
+    for batches in commits(stale, asked, work.job, problems):
         with work.visit() as ledger, work.undisturbed():
             more = recount(
                 ledger,
@@ -88,7 +90,8 @@ def _of_file(stale: Held, work: _Work) -> Summary:
             )
         done = Recounted(done.calls + more.calls, done.changed + more.changed)
     missing = max(stale.calls - done.calls, 0)
-    return Summary(done.calls, done.changed, missing, 1, problems=tuple(problems))
+    gone = (stale.path,) if missing and not stale.is_there else ()
+    return Summary(done.calls, done.changed, missing, 1, gone, tuple(problems))
 
 
 def _sum(one: Summary, other: Summary) -> Summary:

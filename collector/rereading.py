@@ -7,7 +7,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import polars as pl
+
 from collector import sources
+from collector.rotated import rotated
 from collector.work import Job, Source, read
 from ledger.posting import Batch
 from ledger.store import Ledger
@@ -28,6 +31,11 @@ class Held:
     def is_there(self) -> bool:
         """Whether it can be read again at all."""
         return sources.is_url(self.path) or Path(self.path).is_file()
+
+    @property
+    def paths(self) -> list[str]:
+        """Where its records may stand by now: in itself, and in what it was rotated to."""
+        return [*([self.path] if self.is_there else []), *rotated(self.path)]
 
 
 _HELD = """
@@ -51,10 +59,54 @@ def held(
     return [Held(*row) for row in found.iter_rows() if names is None or row[0] in names]
 
 
-def commits(file: Held, job: Job, problems: list[str]) -> Iterator[list[Batch]]:
-    """What a file gives, so much at a time as one commit takes; why it cannot be read goes to `problems`."""
+_ASKED = """
+    WITH asked AS (
+        SELECT request_id, span, record_digest, source_file, source FROM requests WHERE {condition}
+    )
+    SELECT DISTINCT record_digest FROM (
+        SELECT record_digest, source_file, source FROM asked
+        UNION ALL
+        SELECT record_digest, source_file, source FROM record_parts SEMI JOIN asked USING (request_id)
+        UNION ALL
+        SELECT record_digest, source_file, source
+        FROM record_parts AS one SEMI JOIN asked ON one.request_id = asked.span
+    ) WHERE source_file = ? AND source = ?
+"""
+
+
+def sought(ledger: Ledger, file: Held, condition: str, given: Sequence[object]) -> pl.DataFrame | None:
+    """The records asked for of a file that was rotated, by digest; None for one with no such file beside it.
+
+    They are some bytes each, whatever the records' size.
+    """
+    if not rotated(file.path):
+        return None
+    return ledger.frame(_ASKED.format(condition=condition), [*given, file.path, file.form])
+
+
+def commits(file: Held, asked: pl.DataFrame | None, job: Job, problems: list[str]) -> Iterator[list[Batch]]:
+    """What a file gives, so much at a time as one commit takes; why it cannot be read goes to `problems`.
+
+    Of the records `asked` for, those that it has no more are taken from what it was rotated to.
+    """
     of_form = replace(job, intake=replace(job.intake, format=file.form))
-    return _together(_batches(Source(file.path), of_form, problems))
+    if asked is None:
+        return _together(_batches(Source(file.path), of_form, problems))
+    return _together(_rotated_too(file, asked, of_form, problems))
+
+
+def _rotated_too(file: Held, asked: pl.DataFrame, job: Job, problems: list[str]) -> Iterator[Batch]:
+    for path in file.paths:
+        if asked.is_empty():
+            return
+        for batch in _batches(Source(file.path, at=path), job, problems):
+            own = batch.records
+            if path != file.path:
+                own = own.join(asked, on="record_digest", how="semi", maintain_order="left")
+                if own.is_empty():
+                    continue
+            asked = asked.join(own, on="record_digest", how="anti")
+            yield replace(batch, records=own)
 
 
 def _batches(source: Source, job: Job, problems: list[str]) -> Iterator[Batch]:

@@ -72,11 +72,15 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A whole source as a unit of work; `known` is how far it has been read before, `stamp` an object's."""
+    """A whole source as a unit of work; `known` is how far it has been read before, `stamp` an object's.
+
+    `at` is the path that a file stands at by now, where it is still known by the one it had.
+    """
 
     path: str
     known: SourcePosition | None = None
     stamp: Stamp | None = None
+    at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +194,7 @@ class _File:
 
 def _read_source(source: Source, job: Job) -> Iterator[Part]:
     if not is_url(source.path):
-        yield from _read_local(source, source.path, job)
+        yield from _read_local(source, source.at or source.path, job)
         return
     stamp = source.stamp or stamp_of(source.path)
     with objects.copied(source.path, stamp, source.known) as copy:

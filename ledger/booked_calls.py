@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -17,12 +17,16 @@ _ID = re.compile(r"[0-9a-f-]{6,36}")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A record of a call: file, line and format it was read in, and the id that the record is known by."""
+    """A record of a call: file, line and format it was read in, and the id that the record is known by.
+
+    `digest` finds it again where it stands elsewhere by now.
+    """
 
     source_file: str
     line: int
     form: str
     known_as: str
+    digest: bytes = field(default=b"", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +68,15 @@ def begin_with(ledger: Ledger, text: str, most: int = 5) -> list[BookedCall]:
 
 _SELECTED = (
     f"request_id::VARCHAR, ts, model, cost_usd, ingested_at, source_file, source_line, source, "
-    f"span, coalesce(inherited, 0), {_COLUMNS}"
+    f"record_digest, span, coalesce(inherited, 0), {_COLUMNS}"
 )
 
 
 def _call(ledger: Ledger, row: tuple[object, ...]) -> BookedCall:
-    request_id, ts, model, cost_usd, ingested_at, file, line, form, span, inherited, *dimensions = row
-    own = Place(str(file), int(str(line)), str(form), str(request_id))
+    request_id, ts, model, cost_usd, ingested_at, file, line, form, known_by, span, inherited, *dimensions = (
+        row
+    )
+    own = _place(file, line, form, request_id, known_by)
     others = (_place(*each) for each in _parts(ledger, request_id, span))
     return BookedCall(
         request_id=str(request_id),
@@ -88,14 +94,14 @@ def _call(ledger: Ledger, row: tuple[object, ...]) -> BookedCall:
     )
 
 
-def _place(file: object, line: object, form: object, known_as: object) -> Place:
-    return Place(str(file), int(str(line)), str(form), str(known_as))
+def _place(file: object, line: object, form: object, known_as: object, known_by: object) -> Place:
+    return Place(str(file), int(str(line)), str(form), str(known_as), known_by)  # type: ignore[arg-type]
 
 
 def _parts(ledger: Ledger, request_id: object, span: object) -> list[tuple[object, ...]]:
     """The records of the call, and those that complete the call of its span."""
     return ledger.rows(
-        "SELECT source_file, source_line, source, request_id FROM record_parts "
+        "SELECT source_file, source_line, source, request_id, record_digest FROM record_parts "
         "WHERE request_id = ?::UUID OR (request_id = ?::UUID AND id_kind = ?) ORDER BY ALL",
         [request_id, span, PART],
     )

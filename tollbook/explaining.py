@@ -12,7 +12,7 @@ from pathlib import Path
 from collector import sources
 from collector.attribution import RULED, Rules
 from collector.batches import Unreadable
-from collector.calls import ReadCall, calls
+from collector.calls import ReadCall, calls, found_again
 from collector.identity import request_id
 from collector.sources import SourceError
 from collector.tracing import Trace, trace
@@ -63,6 +63,11 @@ def _of_record(place: Place, intake: Intake, now: datetime, key: bytes) -> Expla
     same = next((each for each in found if each.request_id == place.known_as), None)
     if same is not None:
         return same
+    other = found_again(place.source_file, place.digest, replace(intake, format=place.form), now, key)
+    if other is not None:
+        path, call = other
+        explained = _explained(call, intake.rules, key)
+        return replace(explained, place=replace(explained.place, source_file=path))
     problem = next((each.problem for each in found if each.problem), None)
     return Explained(place, problem=problem or "another record stands there by now")
 

@@ -14,6 +14,7 @@ from collector.contents import AUTO
 from collector.formats import FORMATS
 from collector.identity import digest
 from collector.ingest import Intake, read_again, read_file_again
+from collector.rotated import rotated
 from collector.rows import AHEAD, GRACE
 from collector.sources import Record, SourceError
 from ledger.posting import DAMAGED, UNFINISHED
@@ -136,7 +137,7 @@ def _retry_places(
 ) -> Retried:
     """Read the rejects again that the file, or what it was rotated to, still holds."""
     left, read, still = list(known), 0, 0
-    for path in (file, *_rotated(file)):
+    for path in (file, *rotated(file)):
         found = _texts(path, left)
         if path == file:
             found += _moved(path, _without(left, found))
@@ -153,17 +154,6 @@ def _retry_places(
 def _without(known: Sequence[_Place], found: Sequence[tuple[_Place, Record]]) -> list[_Place]:
     held = {place.digest for place, _ in found}
     return [place for place in known if place.digest not in held]
-
-
-def _rotated(file: str) -> list[str]:
-    """The files that a log of this name may have become: app.log.1, app.log-20261101.gz, app.log.gz."""
-    name = Path(file).name
-    beside = (sources.beside(file) or []) if Path(file).parent.is_dir() else []
-    return [
-        str(Path(file).with_name(each))
-        for each in sorted(beside)
-        if each.startswith((f"{name}.", f"{name}-"))
-    ]
 
 
 def _moved(file: str, wanted: Sequence[_Place]) -> list[tuple[_Place, Record]]:

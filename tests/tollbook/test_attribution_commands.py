@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -183,6 +184,28 @@ def test_a_file_that_cannot_be_read_is_told(run, place: Path):
     assert done.code == 2
     assert "cannot tell the format" in done.err
     assert done.out.startswith("3 calls")
+
+
+def test_a_record_is_explained_where_its_log_was_rotated_to(run, place: Path):
+    first, second, _ = ids(run)
+    log = place / "umbra" / "calls.jsonl"
+    (place / "umbra" / "calls.jsonl.2.gz").write_bytes(gzip.compress(log.read_bytes()))
+    (place / "umbra" / "calls.jsonl.1").write_text('{"what": 1}\n')
+    log.write_text('{"what": 2}\n')
+    shown = run("attribution", "explain", second).out
+    assert f"{place.resolve()}/umbra/calls.jsonl.2.gz, line 2 (tollbook)" in shown
+    assert "cannot be read again" not in shown
+    log.unlink()
+    found = json.loads(run("attribution", "explain", first, "--json").out)["records"]
+    assert [each["dimensions"]["tenant"]["by"] for each in found] == ["metadata.tenant"]
+
+
+def test_a_record_below_a_new_line_is_explained_in_its_new_place(run, place: Path):
+    first, *_ = ids(run)
+    log = place / "umbra" / "calls.jsonl"
+    log.write_text(f'{{"what": 1}}\n{log.read_text()}')
+    (found,) = json.loads(run("attribution", "explain", first, "--json").out)["records"]
+    assert (found["line"], found["problem"]) == (2, None)
 
 
 CONTRACT = '[[price]]\nmodel = "gpt-4.1"\ntenant = "acme"\ndiscount_percent = 50\n'
