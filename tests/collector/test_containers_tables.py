@@ -138,7 +138,7 @@ pieces = st.sampled_from(
 
 
 @given(content=st.lists(st.one_of(pieces, st.binary(max_size=3)), max_size=60).map(b"".join))
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_are_rows_problems_or_a_sentence(rows, content):
     try:
         found = rows("any.csv", content)

@@ -51,7 +51,7 @@ values = st.recursive(
     max_leaves=15,
 )
 objects = st.dictionaries(st.sampled_from(KEYS), values, max_size=8)
-relaxed = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def places(value, found):

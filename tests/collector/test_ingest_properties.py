@@ -18,7 +18,7 @@ MODELS = ("gpt-4.1-mini", "gpt-5-mini", "claude-sonnet-4-5", "house-llm")
 BROKEN = (b"not json", b"[1]", b'{"request": {}, "response": 7}', b'{"cut', b'{"request": {"a": "\xff"}}')
 
 quick = settings(
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -226,7 +226,7 @@ def test_books_are_the_same_in_any_order_and_any_split(tmp_path_factory, records
 
     everything = told()
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
     @given(
         order=st.permutations(range(len(everything))),
         again=st.lists(st.sampled_from(range(len(everything))), max_size=4),
