@@ -34,9 +34,13 @@ def test_every_call_of_an_export_request_is_a_row_and_a_span_meets_its_event(boo
         (2, "gpt-5-mini", "ok", 30, 70, "northwind", None),
         (3, "claude-sonnet-4-5", "ok", 100, 30, "northwind", None),
         (4, "gpt-4.1-mini", "error", None, None, "northwind", None),
+        (7, "text-embedding-3-small", "ok", 33, None, "northwind", None),
+        (8, "gemini-2.5-flash", "ok", 120, 80, "northwind", None),
+        (9, "gpt-3.5-turbo-instruct", "ok", 9, 4, "fabrikam", None),
+        (10, "anthropic.claude-haiku-4-5-20251001-v1:0", "ok", 40, 12, "northwind", "faq"),
     ]
-    assert summary.formats == {"otlp": 6}
-    assert (summary.total("added"), summary.total("updated"), summary.total("set_aside")) == (4, 1, 1)
+    assert summary.formats == {"otlp": 10}
+    assert (summary.total("added"), summary.total("updated"), summary.total("set_aside")) == (8, 1, 1)
 
 
 def test_records_that_are_no_calls_are_counted_and_no_rejects(book, samples):
