@@ -136,11 +136,15 @@ def _ledger(ledger: Ledger, now: datetime, config: Configuration) -> Iterator[Po
 
 def _newer(ledger: Ledger) -> Iterator[Point]:
     """What was read that the readers of this version do not wholly know."""
-    for each, records in newer_records.known(ledger)[:_SHOWN_NEWER]:
+    kinds = newer_records.known(ledger)
+    for each, records in kinds[:_SHOWN_NEWER]:
         version = "" if each.version is None else f" of version {each.version}"
         fields = f" with {', '.join(each.fields)}, not understood" if each.fields else ""
         told = f"{each.format}: {_count(records, 'record')}{version}{fields}"
         yield Point(Verdict.NOTE, "newer than known", f"{told}; booked by the fields that are known")
+    if rest := [records for _, records in kinds[_SHOWN_NEWER:]]:
+        told = f"{_count(len(rest), 'more kind')}, in {_count(sum(rest), 'record')}"
+        yield Point(Verdict.NOTE, "newer than known", f"{told}: the table newer_records has them all")
 
 
 def _merged(ledger: Ledger, now: datetime) -> Iterator[Point]:
