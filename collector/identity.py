@@ -37,6 +37,8 @@ _NO_IDS = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
+# What Anthropic's API calls a request by in a header of its answer; its logs name calls by it too.
+_REAL_REQUESTS = re.compile(r"req_[A-Za-z0-9]{20,}")
 _DIGEST_BYTES = 16
 _TOLD_BYTES = 2
 _MOST_TOLD = 2**16 - 1
@@ -74,6 +76,16 @@ def request_id(request: Request, source: str, record_digest: bytes) -> tuple[str
         again = f":attempt {request.attempt}" if (request.attempt or 1) > 1 else ""
         return _uuid(f"call:{source}:{request.call_id}{again}".encode("utf-8", "replace")), "call"
     return _uuid(b"record:" + record_digest), "record"
+
+
+def of_request(name: str) -> str | None:
+    """What a call is known by where its log names it by the provider's id of the request."""
+    return _uuid(f"request:{name}".encode()) if is_request(name) else None
+
+
+def is_request(name: str | None) -> bool:
+    """Whether this is an id of a request as Anthropic really makes them."""
+    return name is not None and _REAL_REQUESTS.fullmatch(name) is not None
 
 
 def _uuid(data: bytes) -> str:

@@ -16,12 +16,12 @@ from collector.columns import ColumnMap
 from collector.counting import count
 from collector.counting.learned import Calibrations, calibrated
 from collector.formats.format import Follow
-from collector.identity import request_id
+from collector.identity import of_request, request_id
 from collector.prompt_hashes import prompt_hash, prompt_version
 from collector.redaction import holds_secret, shown, without_secret
 from collector.samples import SampleRules
 from collector.segments import SegmentRules
-from ledger.frames import PART, RECORDS
+from ledger.frames import ECHO, PART, RECORDS
 from ledger.keys import keyed
 from ledger.posting import PROMPT_VERSIONS
 from ledger.types import SEGMENTS, Count, CountMethod, Request, Span, Usage
@@ -200,7 +200,8 @@ def span_id(name: str | None, key: bytes) -> str | None:
     """What a call or a step is known by in the ledger: some logs name them by what a customer wrote."""
     if name is None:
         return None
-    return str(UUID(bytes=keyed(key, b"span:" + name.encode("utf-8", "replace"))))
+    # What the provider made tells nothing of anybody, and so holds through a change of keys.
+    return of_request(name) or str(UUID(bytes=keyed(key, b"span:" + name.encode("utf-8", "replace"))))
 
 
 def _otherwise(where: Dimensions, key: bytes) -> list[str | None] | None:
@@ -228,8 +229,10 @@ def span_row(span: Span, reading: Reading) -> tuple[object, ...]:
 
 def identity(request: Request, record_digest: bytes, reading: Reading) -> tuple[str, str]:
     """A part of a call goes by the call's name in its log, as it does not know the call's id."""
-    named = span_id(request.span, reading.key) if request.part else None
-    return request_id(request, reading.source, record_digest) if named is None else (named, PART)
+    named = span_id(request.span, reading.key) if request.part or request.echo else None
+    if named is None:
+        return request_id(request, reading.source, record_digest)
+    return named, PART if request.part else ECHO
 
 
 def _tags(request: Request, rules: Rules) -> list[dict[str, str]]:

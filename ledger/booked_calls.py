@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from ledger import spans
-from ledger.frames import PART
+from ledger.frames import ECHO, PART
 from ledger.store import Ledger
 
 # With fewer than six digits, many would begin so.
@@ -102,8 +102,8 @@ def _parts(ledger: Ledger, request_id: object, span: object) -> list[tuple[objec
     """The records of the call, and those that complete the call of its span."""
     return ledger.rows(
         "SELECT source_file, source_line, source, request_id, record_digest FROM record_parts "
-        "WHERE request_id = ?::UUID OR (request_id = ?::UUID AND id_kind = ?) ORDER BY ALL",
-        [request_id, span, PART],
+        "WHERE request_id = ?::UUID OR (request_id = ?::UUID AND id_kind IN (?, ?)) ORDER BY ALL",
+        [request_id, span, PART, ECHO],
     )
 
 

@@ -32,7 +32,7 @@ CORRECTED = (
 # What a call may have from a step above it, of what is corrected.
 INHERITED = ("tenant", "workflow", "environment")
 # A call lies in a closed period by its row there; without one, by the time that all of its records give it.
-_IS_CLOSED = (
+IS_CLOSED = (
     "EXISTS (SELECT 1 FROM sealed WHERE kind = 'closed' AND {rows}.ts >= period_start "
     "AND {rows}.ts < period_end)"
 )
@@ -72,10 +72,10 @@ def withhold(ledger: Ledger, as_read: str, now: datetime, *, taken_out: bool) ->
     gone = "gone" if taken_out else "(SELECT * FROM requests WHERE false)"
     ledger.execute(
         f"CREATE OR REPLACE TEMP TABLE closed_rows AS SELECT * FROM {gone} AS held "
-        f"WHERE {_IS_CLOSED.format(rows='held')}"
+        f"WHERE {IS_CLOSED.format(rows='held')}"
     )
     ledger.execute(
-        f"CREATE OR REPLACE TEMP TABLE late AS SELECT * FROM came WHERE {_IS_CLOSED.format(rows='came')} "
+        f"CREATE OR REPLACE TEMP TABLE late AS SELECT * FROM came WHERE {IS_CLOSED.format(rows='came')} "
         "OR request_id IN (SELECT request_id FROM closed_rows)"
     )
     ledger.execute(

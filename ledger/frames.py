@@ -104,6 +104,10 @@ RECORDS = _schema(
 )
 # The id_kind of a record that completes the call of its span and is none by itself.
 PART = "part"
+# The id_kind of a record of a call that another log tells under its own id, with this one's id as its span:
+# it is a row by itself until that comes, and completes that call from then on.
+ECHO = "echo"
+COMPLETING = (PART, ECHO)
 
 # Steps above calls, and what each says of the calls beneath it.
 SPANS = _schema(

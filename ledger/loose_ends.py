@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from ledger.frames import PART
+from ledger.frames import ECHO, PART
 from ledger.store import Ledger
 
 # A call and its parts meet up to two days apart.
@@ -23,9 +23,10 @@ _LONELY = """
 """
 _TWICE = """
     SELECT count(*), sum(usd) FROM (
-        SELECT parent_span, sum(cost_usd) FILTER (source <> ?) AS usd
+        SELECT parent_span, sum(cost_usd) FILTER (source <> ? AND id_kind <> ?) AS usd
         FROM requests WHERE ts >= ? AND parent_span IS NOT NULL
-        GROUP BY parent_span HAVING count(*) FILTER (source = ?) > 0 AND count(*) FILTER (source <> ?) > 0
+        GROUP BY parent_span
+        HAVING count(*) FILTER (source = ?) > 0 AND count(*) FILTER (source <> ? AND id_kind <> ?) > 0
     )
 """
 
@@ -39,6 +40,9 @@ def lonely_parts(ledger: Ledger, since: datetime, now: datetime) -> list[tuple[s
 
 
 def sessions_told_twice(ledger: Ledger, source: str, since: datetime) -> tuple[int, Decimal]:
-    """How many sessions that this source tells are told by another one too, and the money of the other."""
-    sessions, usd = ledger.rows(_TWICE, [source, since.replace(tzinfo=None), source, source])[0]
+    """How many sessions that this source tells are told by another one too, and the money of the other.
+
+    Calls of the other that would have met their own by an id of the request are told by it alone.
+    """
+    sessions, usd = ledger.rows(_TWICE, [source, ECHO, since.replace(tzinfo=None), source, source, ECHO])[0]
     return int(str(sessions)), Decimal(str(usd or 0))

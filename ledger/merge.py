@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from ledger.frames import INHERITED, PART, RECORDS, USAGE_COLUMNS
+from ledger.frames import ECHO, INHERITED, PART, RECORDS, USAGE_COLUMNS
 
 # Disjoint buckets of two records cannot be mixed: one may hold the cached tokens inside its input, the
 # other beside it. So usage moves as one piece, and so do our count of the prompt and that of the answer.
@@ -30,6 +30,7 @@ _buckets = pl.sum_horizontal(pl.col(column).is_not_null() for column in USAGE_CO
 _has_count = pl.col("count_method") != "none"
 _has_answer = pl.col("counted_output_tokens").is_not_null()
 _is_part = pl.col("id_kind") == PART
+_is_echo = pl.col("id_kind") == ECHO
 _has_time = ~pl.col("ts_estimated")
 # Where a call is told by its start and its end, the record of the end has the time of the end.
 _started = pl.col("ts").filter(_is_part & _has_time).min()
@@ -48,12 +49,20 @@ def merge(parts: pl.DataFrame) -> pl.DataFrame:
     """RECORDS in, RECORDS out: one row per request_id, column by column from the most complete record.
 
     More complete is: a record of the call before one of a part of it, reported usage before none, then more
-    output tokens, then more of the buckets told, then the longer prompt by our count, then the higher digest.
-    NULL never beats a value; a time of the record's own beats one taken from the file, and that of the call's
-    start beats both.
+    output tokens, then one that is no echo, then more of the buckets told, then the longer prompt by our
+    count, then the higher digest. NULL never beats a value; a time of the record's own beats one taken from
+    the file, and that of the call's start beats both.
     """
     ranked = parts.sort(
-        [~_is_part, _has_usage, "output_tokens", _buckets, "counted_input_tokens", "record_digest"],
+        [
+            ~_is_part,
+            _has_usage,
+            "output_tokens",
+            ~_is_echo,
+            _buckets,
+            "counted_input_tokens",
+            "record_digest",
+        ],
         descending=True,
         nulls_last=True,
         maintain_order=True,

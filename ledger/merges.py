@@ -10,10 +10,18 @@ from ledger.store import Ledger
 
 # Records of a call lie at most so far from its row as `known` looks for them.
 _MERGED = """
-    WITH told AS (
-        SELECT request_id, string_agg(DISTINCT source, ' + ' ORDER BY source) AS sources
-        FROM record_parts
+    WITH near AS (
+        SELECT request_id, span, id_kind, source FROM record_parts
         WHERE ts >= CAST(? AS TIMESTAMP) - INTERVAL 3 DAY AND ts < CAST(? AS TIMESTAMP) + INTERVAL 3 DAY
+    ), every AS (
+        SELECT request_id, source FROM near
+        UNION ALL
+        SELECT call.request_id, echo.source FROM near AS echo
+        JOIN near AS call ON call.span = echo.request_id AND call.request_id <> call.span
+        WHERE echo.id_kind = 'echo'
+    ), told AS (
+        SELECT request_id, string_agg(DISTINCT source, ' + ' ORDER BY source) AS sources
+        FROM every
         GROUP BY request_id HAVING count(DISTINCT source) > 1
     )
     SELECT sources, count(*), coalesce(sum(cost_usd), 0)::DECIMAL(38, 12)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
-from ledger import newer_records, spans, token_cache, trust
+from ledger import echoes, newer_records, spans, token_cache, trust
 from ledger.bills import keep as keep_bills
 from ledger.frames import BILLS, PART, SPANS
 from ledger.known import known
@@ -236,10 +236,13 @@ def _post_records(
     with ledger.scanning("incoming", incoming.select("record_digest")):
         ledger.execute("DELETE FROM rejects WHERE record_digest IN (SELECT record_digest FROM incoming)")
     fresh = _fresh(incoming, held)
-    calls, parts = fresh.filter(pl.col("id_kind") != PART), fresh.filter(pl.col("id_kind") == PART)
+    is_part = (pl.col("id_kind") == PART) | pl.col("request_id").is_in(echoes.heard(ledger, fresh).implode())
+    calls, parts = fresh.filter(~is_part), fresh.filter(is_part)
+    given_way = echoes.give_way(ledger, calls)
     first = calls.unique("request_id", keep="first", maintain_order=True).join(
         held, on="request_id", how="anti", maintain_order="left"
     )
+    first = first.join(given_way, on="span", how="anti", maintain_order="left")
     keep_parts(ledger, parts.drop("batch"))
     completes = completed(ledger, parts)
     changed = spans.keep(ledger, pl.concat(batch.spans for batch in batches))

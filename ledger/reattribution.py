@@ -10,7 +10,7 @@ from decimal import Decimal
 import polars as pl
 
 from ledger import prompt_owners, rows, spans
-from ledger.frames import INHERITED, PART, RECORDS
+from ledger.frames import COMPLETING, INHERITED, PART, RECORDS
 from ledger.known import Near, near
 from ledger.merge import merge
 from ledger.recounting import Which
@@ -97,7 +97,7 @@ def reattribute(ledger: Ledger, records: pl.DataFrame, told: pl.DataFrame, which
 def _of_calls(ledger: Ledger, fresh: pl.DataFrame, changed: pl.DataFrame) -> pl.DataFrame:
     """The calls that these records and steps may change: request_id, ts, ts_estimated."""
     estimated = pl.lit(value=False).alias("ts_estimated")
-    completed = rows.completed(ledger, fresh.filter(pl.col("id_kind") == PART))
+    completed = rows.completed(ledger, fresh.filter(pl.col("id_kind").is_in(COMPLETING)))
     beneath = spans.beneath(ledger, changed)
     return pl.concat(
         [

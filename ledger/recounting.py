@@ -10,7 +10,7 @@ import polars as pl
 from ledger import rows
 from ledger.booking import MONEY_COLUMNS, resplit
 from ledger.calibrations import plain_rules
-from ledger.frames import PART, RECORDS
+from ledger.frames import COMPLETING, RECORDS
 from ledger.known import Near, near
 from ledger.merge import ANSWER, COUNT, merge
 from ledger.prices import Contract
@@ -90,8 +90,7 @@ def _recount(
     ledger: Ledger, records: pl.DataFrame, which: Which, rules: str, contracts: tuple[Contract, ...]
 ) -> Recounted:
     where = near(records.select("ts", "ts_estimated"))
-    is_part = pl.col("id_kind") == PART
-    completed = rows.completed(ledger, records.filter(is_part))
+    completed = rows.completed(ledger, records.filter(pl.col("id_kind").is_in(COMPLETING)))
     ids = pl.concat([records["request_id"], completed["request_id"]]).unique()
     wanted = _wanted(ledger, ids, which, rules, where)
     spans = completed.join(wanted, on="request_id", how="semi")["span"]
@@ -143,7 +142,7 @@ def _counts(ledger: Ledger, records: pl.DataFrame, wanted: pl.DataFrame, where: 
     of_parts = pl.concat([untouched, renewed.select(parts.columns)])
     if len(renewed):
         rows.replace_parts(ledger, of_parts)
-    own = of_parts.filter(pl.col("id_kind") != PART)
+    own = of_parts.join(wanted, on="request_id", how="semi")
     told = pl.concat([own, rows.adopted_parts(ledger, own, where)])
     renewed_calls = told.join(renewed, on="record_digest", how="semi")
     touched = told.join(renewed_calls, on="request_id", how="semi")

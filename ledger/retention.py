@@ -13,7 +13,7 @@ import polars as pl
 
 from ledger import derived
 from ledger.closed import LATE
-from ledger.frames import PART
+from ledger.frames import ECHO, PART
 from ledger.store import Ledger
 
 _BEFORE, _AFTER = "its day was dropped: the rows of ", " are no longer kept, their sums stay as they are"
@@ -42,11 +42,11 @@ def drop(ledger: Ledger, keep_days: int, now: datetime) -> Drop:
     with ledger.transaction():
         ledger.execute(
             "DELETE FROM record_parts WHERE request_id IN (SELECT request_id FROM requests WHERE ts < ?) "
-            "OR (id_kind = ? AND ts < ?) "
+            "OR (id_kind IN (?, ?) AND ts < ?) "
             # What came late for a closed period is known by its records alone.
             "OR (ts < ? AND request_id IN (SELECT request_id FROM corrections WHERE reason = ?) "
             "AND request_id NOT IN (SELECT request_id FROM requests))",
-            [before, PART, before, before, LATE],
+            [before, PART, ECHO, before, before, LATE],
         )
         ledger.execute("DELETE FROM requests WHERE ts < ?", [before])
         seal(ledger, days["period_start"], now)

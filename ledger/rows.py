@@ -12,7 +12,7 @@ import polars as pl
 
 from ledger import closed, derived, spans
 from ledger.booking import MONEY_COLUMNS, book, is_half_reported
-from ledger.frames import PART, RECORDS, SAYS_ESTIMATED
+from ledger.frames import COMPLETING, PART, RECORDS, SAYS_ESTIMATED
 from ledger.known import EVERYWHERE, Near, near
 from ledger.merge import merge
 from ledger.prices import Contract, as_frame
@@ -60,7 +60,8 @@ def completed(ledger: Ledger, parts: pl.DataFrame) -> pl.DataFrame:
     where = near(parts)
     looks = [
         f"SELECT request_id::VARCHAR AS request_id, ts, span::VARCHAR AS span FROM {table} "
-        f"WHERE ({where.sql} OR ts_estimated) AND id_kind <> ? AND span IN (SELECT id::UUID FROM sought)"
+        f"WHERE ({where.sql} OR ts_estimated) AND id_kind <> ? AND request_id <> span "
+        "AND span IN (SELECT id::UUID FROM sought)"
         for table in ("requests", "record_parts")
     ]
     with ledger.scanning("sought", parts.select(pl.col("request_id").alias("id")).unique()):
@@ -179,7 +180,7 @@ def _merged(ledger: Ledger, again: pl.DataFrame, of_known: pl.Series, where: Nea
 
     A known call that has no row in `gone` came late for a closed period: only its records are there.
     """
-    seen_once = _as_read(ledger, "gone")
+    seen_once = as_read(ledger, "gone")
     ids = pl.concat([again["request_id"], of_known])
     kept = parts_of(ledger, ids, where)
     seen_once = seen_once.join(kept, on="request_id", how="anti")
@@ -193,7 +194,7 @@ def _merged(ledger: Ledger, again: pl.DataFrame, of_known: pl.Series, where: Nea
     return pl.concat([seen_once.filter(~is_one_of_several), merged])
 
 
-def _as_read(ledger: Ledger, table: str) -> pl.DataFrame:
+def as_read(ledger: Ledger, table: str) -> pl.DataFrame:
     """The rows in a table like `requests` as RECORDS of calls that were seen once."""
     held = ledger.frame(f"SELECT * REPLACE ({_FROM_ROW}) FROM (SELECT {_AS_READ} FROM {table})")
     return held.select(pl.col(name).cast(dtype) for name, dtype in RECORDS.items())
@@ -202,8 +203,9 @@ def _as_read(ledger: Ledger, table: str) -> pl.DataFrame:
 def adopted_parts(ledger: Ledger, own: pl.DataFrame, where: Near) -> pl.DataFrame:
     """The parts of these calls that are known by their spans only, as records of the calls."""
     calls = own.select("span", call="request_id").drop_nulls().unique()
-    parts = parts_of(ledger, calls["span"], where).filter(pl.col("id_kind") == PART)
+    parts = parts_of(ledger, calls["span"], where).filter(pl.col("id_kind").is_in(COMPLETING))
     known_by = parts.join(calls, left_on="request_id", right_on="span", maintain_order="left")
+    known_by = known_by.filter(pl.col("request_id") != pl.col("call"))
     return known_by.with_columns(request_id="call").select(RECORDS.names())
 
 
@@ -314,7 +316,7 @@ def ask_for(
             f"AS requests WHERE {condition}",
             [*where.params, *given],
         )
-    return _as_read(ledger, "asked")
+    return as_read(ledger, "asked")
 
 
 def change(ledger: Ledger, newer: pl.DataFrame, where: Near) -> None:

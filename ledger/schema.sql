@@ -9,7 +9,7 @@ CREATE TABLE schema_version (version INTEGER NOT NULL, applied_at TIMESTAMP NOT 
 CREATE TABLE requests (
     request_id UUID NOT NULL,
     record_digest BLOB NOT NULL,        -- of the record that ranks first among those merged into the row
-    id_kind VARCHAR NOT NULL,           -- response | call | record: what request_id is made from
+    id_kind VARCHAR NOT NULL,           -- response | call | record | echo: what request_id is made from
     ts TIMESTAMP NOT NULL,
     ts_estimated BOOLEAN NOT NULL,
     ingested_at TIMESTAMP NOT NULL,

@@ -210,7 +210,8 @@ class Request:
     `usage` is None where the record carries none. `cache_hit` marks a gateway's own cached answer.
     `span` is what other records of the same log name this call by ("trace:span", a run id), `parent_span`
     what they name the step above it by. A record that is `part` of a call (its start, its prompt) is not
-    booked by itself: it completes the call of the same `span` whenever that comes.
+    booked by itself: it completes the call of the same `span` whenever that comes. An `echo` of a call is
+    booked by itself as long as no other record has the same `span`, and completes that call from then on.
     """
 
     api: Api
@@ -242,6 +243,7 @@ class Request:
     span: str | None = None
     parent_span: str | None = None
     part: bool = False
+    echo: bool = False
     around: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -164,7 +164,7 @@ def _loose_ends(ledger: Ledger, now: datetime) -> Iterator[Point]:
     if sessions:
         text = (
             f"{_count(sessions, 'session')} of Claude Code told by session files and by OpenTelemetry "
-            "events, which nothing links: the same calls are booked twice, for "
+            "events without a request's id to link them: the same calls are booked twice, for "
             f"{units.money(usd)} by the events; keep one source"
         )
         yield Point(Verdict.NOTE, "sessions", text)

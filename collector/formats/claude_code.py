@@ -14,6 +14,7 @@ from collector.formats import attributes, bodies, calls, claude_code_events, fie
 from collector.formats.format import Facts, Follow
 from collector.formats.typed import typed
 from collector.formats.understood import Understood, inside, words
+from collector.identity import is_request
 from ledger.types import Api, Prompt, Request, Status
 
 # Of the items, not of the lines.
@@ -196,6 +197,8 @@ def _request(alone: Request, record: Json, lines: list[Line], last: Line) -> Req
         reported_cost_usd=fields.usd_or_none(record.get("costUSD")),
         prompt=_as_seen(alone.prompt),
         answer=alone.answer if any(line.message.content is not None for line in lines) else None,
+        # Claude Code's events name the call by this.
+        span=request_id if is_request(request_id) else None,
         parent_span=claude_code_events.session(text_or_none(record.get("sessionId"))),
     )
 

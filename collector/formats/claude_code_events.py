@@ -8,6 +8,7 @@ from collector import apis
 from collector.apis import token_buckets
 from collector.apis.json_shapes import Json, mapping, text
 from collector.formats import attributes, fields, times
+from collector.identity import is_request
 from ledger.types import Api, Request, Status, Usage
 
 _REQUEST, _ERROR = "api_request", "api_error"
@@ -38,6 +39,8 @@ def read(item: Json) -> Request:
     took = times.milliseconds(fields.whole_or_none(_number(said.get("duration_ms")), least=0, most=2**31))
     failed = item.get("claude_code") == _ERROR
     usage = None if failed else _usage(said)
+    request = None if failed else text(said.get("request_id"))
+    told_by_its_session = is_request(request)
     return Request(
         api=Api.ANTHROPIC_MESSAGES,
         model=model,
@@ -52,6 +55,8 @@ def read(item: Json) -> Request:
         usage=usage[0] if usage else None,
         usage_json=usage[1] if usage else None,
         reported_cost_usd=None if failed else fields.usd_or_none(said.get("cost_usd")),
+        span=request if told_by_its_session else None,
+        echo=told_by_its_session,
         parent_span=session(fields.first_text(said, "session.id")),
         around=attributes.join(attributes.flatten(resource), attributes.under("resource", resource)),
     )

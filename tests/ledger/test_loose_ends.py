@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from ledger import store
-from ledger.frames import PART
+from ledger.frames import ECHO, PART
 from ledger.loose_ends import lonely_parts, sessions_told_twice
 from ledger.posting import post
 
@@ -42,3 +42,16 @@ def test_a_session_of_two_sources_is_told_with_the_money_of_the_other(ledger_pat
         post(ledger, batch(records(*({**each, **usage} for each in told))), [], NOW)
         found = sessions_told_twice(ledger, "claude_code", NOW - timedelta(days=30))
     assert found == (1, Decimal("0.000048"))
+
+
+def test_a_session_of_which_another_source_tells_only_what_would_have_met_is_not_told_twice(
+    ledger_path, records, batch
+):
+    echo = {"id": 2, "id_kind": ECHO, "request_id": named("e"), "span": named("e"), "source": "otlp"}
+    told = [
+        {"id": 1, "source": "claude_code", "parent_span": named("s1")},
+        {**echo, "parent_span": named("s1")},
+    ]
+    with store.open(ledger_path) as ledger:
+        post(ledger, batch(records(*({**each, "ts": NOON} for each in told))), [], NOW)
+        assert sessions_told_twice(ledger, "claude_code", NOW - timedelta(days=30)) == (0, Decimal(0))
