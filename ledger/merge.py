@@ -23,6 +23,8 @@ COUNT = (
 _PROMPT = (*COUNT, "prompt_version", "prompt_hash")
 # How a call ended is told by the record that ranks first; others only add what they say of the same end.
 _END = ("http_status", "error_type")
+# Where a call is read: by its own record, also where its echo ranks first.
+_PLACE = ("record_digest", "id_kind", "source", "source_file", "source_line")
 _OWN_RULE = ("request_id", "ts", "ts_estimated", "ingested_at", "latency_ms", "tags", "otherwise", "status")
 
 _has_usage = pl.any_horizontal(pl.col(column).is_not_null() for column in USAGE_COLUMNS)
@@ -67,11 +69,14 @@ def merge(parts: pl.DataFrame) -> pl.DataFrame:
         nulls_last=True,
         maintain_order=True,
     )
-    plain = [column for column in RECORDS if column not in (*_USAGE, *_PROMPT, *ANSWER, *_END, *_OWN_RULE)]
+    plain = [
+        column for column in RECORDS if column not in (*_USAGE, *_PROMPT, *ANSWER, *_END, *_PLACE, *_OWN_RULE)
+    ]
     return (
         ranked.group_by("request_id", maintain_order=True)
         .agg(
             *(pl.col(column).drop_nulls().first() for column in plain),
+            *(_first_where(column, ~_is_echo) for column in _PLACE),
             *(_first_where(column, _has_usage) for column in _USAGE),
             *(_first_where(column, _has_answer) for column in ANSWER),
             *(pl.col(column).filter(_same_end).drop_nulls().first() for column in _END),

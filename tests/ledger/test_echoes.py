@@ -69,6 +69,18 @@ def test_a_call_and_its_echo_are_shown_as_told_by_both(ledger_path, told):
     assert (found.sources, found.requests, found.usd) == ("event + file", 1, Decimal("0.000048"))
 
 
+@pytest.mark.parametrize("order", list(permutations(["call", "echo"])))
+def test_an_echo_that_tells_of_more_output_gives_the_usage_and_not_the_place(
+    ledger_path, told, records, batch, order
+):
+    louder = {**told, "echo": batch(records({**HEARD, "output_tokens": 50}))}
+    with store.open(ledger_path) as ledger:
+        for name in order:
+            post(ledger, louder[name], [], NOW)
+        found = ledger.rows("SELECT output_tokens, source, id_kind FROM requests")
+    assert found == [(50, "file", "response")]
+
+
 def test_an_echo_of_a_closed_call_changes_no_row(ledger_path, told):
     with store.open(ledger_path) as ledger:
         post(ledger, told["call"], [], NOW)
