@@ -29,7 +29,28 @@ def give_way(ledger: Ledger, calls: pl.DataFrame) -> pl.DataFrame:
 
     Rows of a closed period stay.
     """
-    named = calls.filter((pl.col("id_kind") != ECHO) & pl.col("span").is_not_null())
+    named = _named(calls)
+    found = _booked(ledger, named, f"NOT {closed.IS_CLOSED.format(rows='requests')}")
+    if len(found):
+        _take_back(ledger, found["span"], near(named))
+    return found
+
+
+def under_closed_names(ledger: Ledger, incoming: pl.DataFrame) -> pl.DataFrame:
+    """The records; those of calls that a closed period knows by an echo, under its id: they correct it."""
+    if not closed.any_is(ledger):
+        return incoming
+    found = _booked(ledger, _named(incoming), closed.IS_CLOSED.format(rows="requests"))
+    is_closed = pl.col("span").is_in(found["span"].implode())
+    return incoming.with_columns(request_id=pl.when(is_closed).then("span").otherwise("request_id"))
+
+
+def _named(records: pl.DataFrame) -> pl.DataFrame:
+    return records.filter(~pl.col("id_kind").is_in(COMPLETING) & pl.col("span").is_not_null())
+
+
+def _booked(ledger: Ledger, named: pl.DataFrame, condition: str) -> pl.DataFrame:
+    """The spans of these calls that are rows of echoes of which this is true."""
     if named.is_empty():
         return _GIVEN_WAY.to_frame()
     where = near(named)
@@ -37,11 +58,9 @@ def give_way(ledger: Ledger, calls: pl.DataFrame) -> pl.DataFrame:
         found = ledger.frame(
             f"SELECT request_id::VARCHAR AS span FROM requests WHERE ({where.sql} OR ts_estimated) "
             "AND id_kind = ? AND request_id = span AND request_id IN (SELECT id::UUID FROM sought) "
-            f"AND NOT {closed.IS_CLOSED.format(rows='requests')}",
+            f"AND {condition}",
             [*where.params, ECHO],
         )
-    if len(found):
-        _take_back(ledger, found["span"], where)
     return found.cast(_GIVEN_WAY)
 
 

@@ -232,6 +232,7 @@ def _post_records(
     incoming = pl.concat(
         batch.records.with_columns(pl.lit(number).alias("batch")) for number, batch in enumerate(batches)
     )
+    incoming = echoes.under_closed_names(ledger, incoming)
     held = known(ledger, incoming)
     with ledger.scanning("incoming", incoming.select("record_digest")):
         ledger.execute("DELETE FROM rejects WHERE record_digest IN (SELECT record_digest FROM incoming)")

@@ -89,6 +89,19 @@ def test_an_echo_of_a_closed_call_changes_no_row(ledger_path, told):
         assert ledger.rows(ROWS) == ledger.rows(SUMS) == [(1, 5)]
 
 
+def test_a_call_whose_echo_is_closed_corrects_it_and_adds_nothing(ledger_path, records, batch, told):
+    said_more = batch(records({**CALL, "output_tokens": 7}))
+    with store.open(ledger_path) as ledger:
+        post(ledger, told["echo"], [], NOW)
+        close(ledger, datetime(2026, 10, 1, tzinfo=UTC), NOW, NOW)
+        for name in ("first", "again"):
+            found = post(ledger, said_more, [], NOW)
+            assert (found.added, found.duplicate) == (0, int(name == "again"))
+        assert ledger.rows(ROWS) == ledger.rows(SUMS) == [(1, 5)]
+        corrected = "SELECT old_value, new_value FROM corrections WHERE column_name = 'output_tokens'"
+        assert ledger.rows(corrected) == [("5", "7")]
+
+
 def test_an_echo_goes_with_the_day_of_its_call(ledger_path, told):
     with store.open(ledger_path) as ledger:
         for name in ("echo", "call"):
