@@ -99,11 +99,12 @@ def _message(labelled: Labelled, frame: Mapping[str, int], tally: Tally) -> None
     tally.uncountable(labelled)
     tally.text(labelled)
     calls = 0
-    for part in labelled.message.parts:
+    message = labelled.message
+    for part in message.parts:
         if part.kind is PartKind.IMAGE:
             _image(part, frame, tally)
         elif part.kind is PartKind.TOOL_CALL:
-            tally.put(labelled.segment, _call(part, tally))
+            tally.put(labelled.segment, _named(part, tally) + tally.n(_written(message, part)))
             calls += 1
         elif part.kind is PartKind.TOOL_RESULT:
             tally.put(labelled.segment, tally.n(part.text) if part.text else 0)
@@ -112,7 +113,23 @@ def _message(labelled: Labelled, frame: Mapping[str, int], tally: Tally) -> None
 
 
 def _call(call: Part, tally: Tally) -> int:
-    return tally.n(call.name or "") + tally.n(_spaced(call.text))
+    return _named(call, tally) + tally.n(_spaced(call.text))
+
+
+def _named(call: Part, tally: Tally) -> int:
+    return tally.n(call.name or "")
+
+
+# What a message's memo has the arguments of its calls under, as written.
+_ARGUMENTS = object()
+
+
+def _written(message: Message, call: Part) -> str:
+    """The arguments of a call as the model wrote them, kept: a long talk stands above each of its answers."""
+    known = message.memo.get((_ARGUMENTS, call.text))
+    if not isinstance(known, str):
+        known = message.memo[_ARGUMENTS, call.text] = _spaced(call.text)
+    return known
 
 
 def _spaced(written: str) -> str:
