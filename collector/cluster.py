@@ -17,7 +17,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import urlsplit
@@ -290,7 +290,9 @@ def _prepared(client: Client, key: bytes) -> Iterator[Shared]:
         yield shared
     finally:
         if client.status == "running":
-            client.unregister_worker_plugin(shared.run)
+            # A scheduler that went away just now took the plugin with it.
+            with suppress(CommClosedError, OSError):
+                client.unregister_worker_plugin(shared.run)
 
 
 def check_alike(address: str, found: object, expected: Sequence[tuple[str, str]]) -> None:
