@@ -62,7 +62,7 @@ def ingested(summary: Summary) -> str:
     lines = [
         f"{_count(read, 'file')} read"
         + (f", {unchanged:,} unchanged" if unchanged else "")
-        + f": {total('read'):,} records, {units.size(size)}, {summary.seconds:.1f} s",
+        + f": {_count(total('read'), 'record')}, {units.size(size)}, {summary.seconds:.1f} s",
         f"{_count(total('added'), 'call')} added, {total('updated'):,} completed by a later record, "
         f"{total('duplicate'):,} known already, {_count(total('rejected'), 'record')} rejected",
     ]
